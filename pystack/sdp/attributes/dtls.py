@@ -1,0 +1,54 @@
+"""DTLS in a description: ``a=fingerprint`` (RFC 8122), ``a=setup`` (RFC 4145, RFC 8842)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, cast
+
+import attrs
+
+from pystack.errors import DecodeError
+
+__all__ = ["HASH_SIZES", "Fingerprint", "Setup", "parse_setup"]
+
+Setup: TypeAlias = Literal["actpass", "active", "passive", "holdconn"]
+
+HASH_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+"""The hash functions that we check a certificate with, and their length in bytes."""
+
+
+@attrs.frozen
+class Fingerprint:
+    """``a=fingerprint:<hash> <AB:CD:...>``; the hash in lower case, the digest in upper case.
+
+    A hash that we do not know is kept; a digest of a known one must have its length.
+    """
+
+    algorithm: str
+    digest: str
+
+    @classmethod
+    def parse(cls, value: str) -> Fingerprint:
+        """Read the value; :class:`DecodeError` if it is not one."""
+        fields = value.split()
+        if len(fields) != 2:
+            raise DecodeError(f"{len(fields)} fields, not 2")
+        algorithm, digest = fields[0].lower(), fields[1].upper()
+        octets = digest.split(":")
+        if any(len(octet) != 2 or not set(octet) <= set("0123456789ABCDEF") for octet in octets):
+            raise DecodeError("the digest is not hexadecimal octets with colons")
+        if len(octets) != HASH_SIZES.get(algorithm, len(octets)):
+            raise DecodeError(f"{len(octets)} octets are not a {algorithm} digest")
+        return cls(algorithm, digest)
+
+    @property
+    def text(self) -> str:
+        """The value that reads back as this."""
+        return f"{self.algorithm} {self.digest}"
+
+
+def parse_setup(value: str) -> Setup:
+    """Read ``a=setup``; :class:`DecodeError` if it is not one of the four roles."""
+    role = value.strip()
+    if role not in ("actpass", "active", "passive", "holdconn"):
+        raise DecodeError(f"{role[:20]!r} is not actpass, active, passive or holdconn")
+    return cast(Setup, role)
