@@ -1,0 +1,784 @@
+"""All data channels of one association: DCEP, closing, and what a stream's bytes mean (RFC 8831, RFC 8832).
+
+A composer over the association that it is handed: datagrams, time and the deadline pass through, the association's
+events become channel events. The library's own writes (OPEN, ACK) take the same gate as a user's: each ends when the
+association takes it, at its time-out, or with the association. The session is the only caller in the stack.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from math import inf
+from typing import Any, Protocol
+
+from pystack.base import Ended
+from pystack.datachannel import messages
+from pystack.datachannel.channel import Channel, ChannelInfo, ChannelInput, ChannelState, ChannelStats
+from pystack.datachannel.early import EarlyMessages
+from pystack.datachannel.events import (
+    ChannelAnnounced,
+    ChannelBufferedAmountLow,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelEvent,
+    ChannelMessage,
+    ChannelOpened,
+    ChannelWritable,
+    TransportEstablished,
+)
+from pystack.datachannel.ids import MAX_STREAM_ID, StreamIds
+from pystack.datachannel.messages import MessageType, Open, Ppid
+from pystack.datachannel.options import ChannelOptions
+from pystack.errors import (
+    LOCAL,
+    DecodeError,
+    InvalidArgument,
+    LocalProtocolError,
+    MessageTooLarge,
+    PeerClosed,
+    Reason,
+    RemoteProtocolError,
+)
+from pystack.sctp import events as sctp
+
+__all__ = ["DataChannels", "StreamAssociation"]
+
+_DCEP = int(Ppid.DCEP)
+_STRING = int(Ppid.STRING)
+_BINARY = int(Ppid.BINARY)
+_STRING_EMPTY = int(Ppid.STRING_EMPTY)
+_BINARY_EMPTY = int(Ppid.BINARY_EMPTY)
+_WHOLE = (_BINARY, _STRING)
+_NOTHING = (_BINARY_EMPTY, _STRING_EMPTY)
+_PIECES = (int(Ppid.BINARY_PARTIAL), int(Ppid.STRING_PARTIAL))
+_BINARIES = (_BINARY, _BINARY_EMPTY)
+_EMPTY = b"\0"  # what stands for an empty message on the wire (RFC 8831 section 6.6)
+
+
+class StreamAssociation(Protocol):
+    """What the channels need of the association below; :class:`pystack.sctp.Association` is the one in the stack."""
+
+    @property
+    def deadline(self) -> float:
+        """The association's own deadline."""
+        ...
+
+    def connect(self, now: float) -> None:
+        """Begin the handshake; both sides may."""
+
+    def send(
+        self,
+        stream: int,
+        data: bytes,
+        now: float,
+        *,
+        ppid: int,
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        lifetime: float | None = None,
+    ) -> bool:
+        """Take a message whole, or refuse it and answer by one later ``Writable`` or ``Ended``."""
+        ...
+
+    def consume(self, stream: int, nbytes: int, now: float) -> None:
+        """Give bytes back to the receive window."""
+
+    def reset(self, streams: Sequence[int], now: float) -> None:
+        """Reset our direction of the streams once their queued data departed."""
+
+    def set_low_threshold(self, stream: int, nbytes: int) -> None:
+        """Say when ``BufferedAmountLow`` comes."""
+
+    def buffered_amount(self, stream: int) -> int:
+        """Bytes queued and not departed."""
+        ...
+
+    def shutdown(self, now: float) -> None:
+        """End in good order."""
+
+    def abort(self, now: float, reason: Reason = LOCAL) -> None:
+        """End at once."""
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take one packet."""
+
+    def tick(self, now: float) -> None:
+        """Time has come."""
+
+    def flush(self, now: float, limit: float = inf) -> list[bytes]:
+        """Hand over what should go down now."""
+        ...
+
+    def take_events(self) -> list[Any]:
+        """What happened."""
+        ...
+
+
+class DataChannels:
+    """The channels of one association, a Core that owns the association below it.
+
+    Args:
+        association: not yet connected; nobody else drives it from here on.
+        options: bounds and time-outs.
+
+    Attributes:
+        association: the one below, to read its statistics.
+        max_message_size: the largest message in bytes that the peer takes (``a=max-message-size``, RFC 8841 section
+            6); 0 means no limit. Set it when the peer's description is known.
+        drops: how often something of the peer's was dropped, by reason.
+        opened: channels that became usable so far. ``closed``: those of them that are gone again.
+    """
+
+    def __init__(self, association: StreamAssociation, options: ChannelOptions | None = None) -> None:
+        self.association = association
+        self.options = options or ChannelOptions()
+        self.max_message_size = 65536
+        self.drops: dict[str, int] = {}
+        self.opened = 0
+        self.closed = 0
+        self._channels: dict[int, Channel] = {}  # by handle
+        self._streams: dict[int, Channel] = {}  # by stream identifier: those that are not closed yet
+        self._ids = StreamIds()
+        self._early = EarlyMessages(self.options.early_bytes, self.options.early_messages)
+        # Each kind of time-out has one length, so a deque of them is sorted by itself.
+        self._opening: deque[tuple[float, int]] = deque()
+        self._closing: deque[tuple[float, int]] = deque()
+        self._own_deadline = inf
+        self._events: list[ChannelEvent] = []
+        self._next_handle = 1
+        self._now = -inf
+        self._established = False
+        self._ended = False
+
+    # ------------------------------------------------------------------ the five members of a core
+
+    @property
+    def deadline(self) -> float:
+        """The earlier of the association's deadline and ours."""
+        below = self.association.deadline
+        return below if below < self._own_deadline else self._own_deadline
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take one SCTP packet."""
+        self.association.receive(data, now)
+        self._pump(now)
+
+    def tick(self, now: float) -> None:
+        """Time has come; harmless when early."""
+        self.association.tick(now)
+        self._pump(now)
+        if now >= self._own_deadline:
+            self._expire(now)
+
+    def flush(self, now: float, limit: float = inf) -> list[bytes]:
+        """Hand over the association's packets.
+
+        What departs may open the gate for an OPEN or ACK of ours; those leave in the same flush.
+        """
+        packets = self.association.flush(now, limit)
+        while self._pump(now) and len(packets) < limit:
+            more = self.association.flush(now, limit - len(packets))
+            if not more:
+                break
+            packets += more
+        return packets
+
+    def take_events(self) -> list[ChannelEvent]:
+        """What happened since the last call, oldest first."""
+        self._pump(self._now)
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
+    # ------------------------------------------------------------------ commands
+
+    def start(self, is_dtls_client: bool, now: float) -> None:
+        """The DTLS role is known: assign identifiers and connect the association.
+
+        Channels opened before get theirs in the order of opening (RFC 8832 section 6).
+
+        Raises:
+            LocalProtocolError: already started, or ended.
+        """
+        self._require_alive("start")
+        if self._ids.known:
+            raise LocalProtocolError("start", "started")
+        self._ids.set_role(is_dtls_client)
+        for channel in list(self._channels.values()):
+            if channel.id is None:
+                self._assign(channel, now)
+        self.association.connect(now)
+        self._pump(now)
+
+    def open(
+        self,
+        label: str,
+        now: float,
+        *,
+        protocol: str = "",
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        max_lifetime: float | None = None,
+        negotiated: bool = False,
+        id: int | None = None,  # noqa: A002 - the W3C's name
+    ) -> int:
+        """Open a channel, or claim one that was agreed upon out of band; return its handle.
+
+        Args:
+            label: its name, at most 65535 bytes of UTF-8.
+            now: the time.
+            protocol: the subprotocol's name.
+            ordered: whether messages keep their order.
+            max_retransmits: how often a message is sent again at most.
+            max_lifetime: seconds that a message is tried; not with ``max_retransmits``.
+            negotiated: both sides claim ``id``; nothing is sent for it.
+            id: the stream of a negotiated channel, 0 to 65534; otherwise chosen here.
+
+        Raises:
+            InvalidArgument: contradicting or impossible parameters.
+            LocalProtocolError: the identifier is in use, none is left, there are ``max_channels``, or it all ended.
+        """
+        self._require_alive("open")
+        if negotiated != (id is not None):
+            raise InvalidArgument("an id is given for a negotiated channel, and only for one")
+        if max_lifetime is not None and not 0 <= max_lifetime <= 4_294_967:
+            raise InvalidArgument(f"a lifetime of {max_lifetime} s does not fit in 32 bits of milliseconds")
+        opening = messages.write_open(
+            Open(
+                label=label,
+                protocol=protocol,
+                ordered=ordered,
+                max_retransmits=max_retransmits,
+                max_lifetime_ms=None if max_lifetime is None else round(max_lifetime * 1000),
+            )
+        )
+        if id is not None and not 0 <= id <= MAX_STREAM_ID:
+            raise InvalidArgument(f"a stream identifier is 0 to {MAX_STREAM_ID}, not {id}")
+        if len(self._channels) >= self.options.max_channels:
+            raise LocalProtocolError("open", "full", f"there are {self.options.max_channels} channels already")
+        if id is not None:
+            if id >= self._ids.limit:
+                raise LocalProtocolError("open", "established", f"the peer has no stream {id}")
+            if not self._ids.take(id):
+                raise LocalProtocolError("open", "in use", f"stream {id} is in use")
+        elif self._ids.known:
+            id = self._ids.allocate()  # noqa: A001
+            if id is None:
+                raise LocalProtocolError("open", "exhausted", "no stream identifier is free")
+        channel = self._add(
+            Channel(
+                handle=self._next_handle,
+                label=label,
+                protocol=protocol,
+                ordered=ordered,
+                max_retransmits=max_retransmits,
+                max_lifetime=max_lifetime,
+                negotiated=negotiated,
+                id=id,
+                control=None if negotiated else opening,
+                ordered_until_known=not negotiated,
+            )
+        )
+        if self._established:
+            self._launch(channel, now)
+            self._own_deadline = self._earliest()
+        return channel.handle
+
+    def send(self, handle: int, data: bytes | str, now: float) -> bool:
+        """Send a message: text when it is ``str``.
+
+        False: refused and untouched, and exactly one ``ChannelWritable`` or ``ChannelClosed`` of the handle follows.
+        A channel takes messages as soon as its OPEN was taken, before the peer acknowledged it.
+
+        Raises:
+            LocalProtocolError: the channel is closing or closed.
+            MessageTooLarge: above what the peer takes.
+        """
+        channel = self._channels.get(handle)
+        if channel is None or channel.machine.state is ChannelState.CLOSING:
+            raise LocalProtocolError("send", "closed" if channel is None else "closing")
+        if data.__class__ is str:
+            payload, ppid = data.encode(errors="replace"), _STRING  # type: ignore[union-attr]
+        else:
+            payload, ppid = data, _BINARY  # type: ignore[assignment]
+        size = len(payload)
+        if size > self.max_message_size > 0:
+            raise MessageTooLarge(self.max_message_size, size)
+        # A stream that owes an answer is not asked again: the association answers each refusal once.
+        if channel.control is not None or channel.gate_asked or not self._established:
+            channel.user_waits = True
+            return False
+        if not size:
+            payload, ppid = _EMPTY, _STRING_EMPTY if ppid == _STRING else _BINARY_EMPTY
+        stream = channel.id
+        assert stream is not None
+        if not self.association.send(
+            stream,
+            payload,
+            now,
+            ppid=ppid,
+            ordered=channel.ordered or channel.ordered_until_known,
+            max_retransmits=channel.max_retransmits,
+            lifetime=channel.max_lifetime,
+        ):
+            channel.gate_asked = channel.user_waits = True
+            return False
+        channel.started = True
+        channel.messages_sent += 1
+        channel.bytes_sent += size
+        return True
+
+    def consume(self, handle: int, nbytes: int, now: float) -> None:
+        """The user read ``nbytes`` of the channel's messages: the receive window opens again.
+
+        Harmless after the channel closed, because its unread bytes were given back then.
+        """
+        channel = self._channels.get(handle)
+        if channel is not None:
+            nbytes = min(nbytes, channel.unread)
+            if nbytes > 0:
+                channel.unread -= nbytes
+                assert channel.id is not None
+                self.association.consume(channel.id, nbytes, now)
+
+    def close(self, handle: int, now: float) -> None:
+        """Close a channel: first its queued data goes out, then its stream is reset, then ``ChannelClosed`` comes.
+
+        Harmless on a channel that is closing or gone (RFC 8831 section 6.7).
+        """
+        channel = self._channels.get(handle)
+        if channel is not None and channel.machine.allows(ChannelInput.CLOSE):
+            self._begin_close(channel, now, LOCAL)
+            self._own_deadline = self._earliest()
+
+    def shutdown(self, now: float) -> None:
+        """End the association in good order: queued data goes first."""
+        if not self._ended:
+            self.association.shutdown(now)
+            self._pump(now)
+
+    def abort(self, now: float, reason: Reason = LOCAL) -> None:
+        """End it all at once; the next flush may carry a farewell."""
+        if not self._ended:
+            self.association.abort(now, reason)
+            self._pump(now)
+
+    def buffered_amount(self, handle: int) -> int:
+        """Bytes of the channel that have not departed; 0 for a channel that is gone."""
+        channel = self._channels.get(handle)
+        if channel is None or channel.id is None:
+            return 0
+        return self.association.buffered_amount(channel.id)
+
+    def set_low_threshold(self, handle: int, nbytes: int) -> None:
+        """Say at which buffered amount ``ChannelBufferedAmountLow`` comes; harmless on a channel that is gone."""
+        channel = self._channels.get(handle)
+        if channel is not None:
+            channel.low_threshold = nbytes
+            if channel.id is not None:
+                self.association.set_low_threshold(channel.id, nbytes)
+
+    def info(self, handle: int) -> ChannelInfo:
+        """What the channel is.
+
+        Raises:
+            LocalProtocolError: it is closed.
+        """
+        return self._require(handle, "info").info()
+
+    def stats(self, handle: int) -> ChannelStats:
+        """What passed over the channel.
+
+        Raises:
+            LocalProtocolError: it is closed.
+        """
+        return self._require(handle, "stats").stats()
+
+    # ------------------------------------------------------------------ the association's events
+
+    def _pump(self, now: float) -> bool:
+        """Turn the association's events into ours; return whether there were any."""
+        events = self.association.take_events()
+        self._now = now
+        if not events:
+            return False
+        while events:
+            for event in events:
+                if event.__class__ is sctp.MessageReceived:
+                    self._handle_message(event.stream, event.ppid, event.data, now)
+                else:
+                    self._handle_rare(event, now)
+            events = self.association.take_events()
+        self._own_deadline = self._earliest()
+        return True
+
+    def _handle_rare(self, event: object, now: float) -> None:
+        match event:
+            case sctp.Writable(stream=stream):
+                self._handle_writable(stream, now)
+            case sctp.BufferedAmountLow(stream=stream):
+                if stream in self._streams:
+                    self._events.append(ChannelBufferedAmountLow(self._streams[stream].handle))
+            case sctp.IncomingReset(streams=streams):
+                for stream in streams:
+                    self._handle_incoming_reset(stream, now)
+            case sctp.OutgoingResetDone(streams=streams):
+                for stream in streams:
+                    self._handle_outgoing_reset(stream, now)
+            case sctp.OutgoingResetFailed(streams=streams):
+                for stream in streams:
+                    # The peer will not have it: the channel ends, and its identifier is never used again.
+                    if stream in self._streams:
+                        self._end(
+                            self._streams[stream], RemoteProtocolError("the peer refused to reset the stream"), now
+                        )
+            case sctp.Established():
+                self._handle_established(event, now)
+            case sctp.Restarted():
+                self._handle_restart(now)
+            case Ended(reason=reason):
+                self._handle_ended(reason, now)
+
+    def _handle_established(self, event: sctp.Established, now: float) -> None:
+        self._established = True
+        self._ids.limit = min(MAX_STREAM_ID + 1, event.inbound_streams, event.outbound_streams)
+        self._events.append(TransportEstablished())
+        for channel in list(self._channels.values()):
+            if channel.id is not None and channel.id >= self._ids.limit:
+                self._ids.free(channel.id)
+                self._end(channel, RemoteProtocolError(f"the peer has no stream {channel.id}"), now)
+            else:
+                self._launch(channel, now)
+
+    def _handle_writable(self, stream: int, now: float) -> None:
+        channel = self._streams.get(stream)
+        if channel is None:
+            return
+        channel.gate_asked = False
+        if channel.control is not None and not self._send_control(channel, now):
+            return
+        self._answer(channel)
+
+    def _handle_incoming_reset(self, stream: int, now: float) -> None:
+        self._drop_early(stream, now)  # it belonged to what was reset
+        channel = self._streams.get(stream)
+        free = self._ids.incoming_reset(stream)
+        if channel is not None and channel.machine.allows(ChannelInput.CLOSE):
+            self._events.append(ChannelClosing(channel.handle))
+            self._begin_close(channel, now, PeerClosed("the peer closed the channel"))
+        elif free:
+            self._handle_freed(stream, now)
+
+    def _handle_outgoing_reset(self, stream: int, now: float) -> None:
+        if self._ids.outgoing_reset(stream):
+            self._handle_freed(stream, now)
+        elif stream in self._streams:
+            self._closing.append((now + self.options.close_timeout, self._streams[stream].handle))
+
+    def _handle_freed(self, stream: int, now: float) -> None:
+        channel = self._streams.get(stream)
+        if channel is not None:
+            self._end(channel, channel.closing_reason, now)
+        # The peer may have begun the next channel on this stream before we heard that the last one is over.
+        self._replay(stream, now)
+
+    def _handle_restart(self, now: float) -> None:
+        """The peer lost its state and began anew: no channel of ours exists there (RFC 9260 section 5.2)."""
+        reason = RemoteProtocolError("the peer restarted the association")
+        for channel in list(self._channels.values()):
+            self._end(channel, reason, now)
+        for stream in self._early.streams():
+            self._drop_early(stream, now)
+        self._ids.clear()
+
+    def _handle_ended(self, reason: Reason, now: float) -> None:
+        self._ended = True
+        for channel in list(self._channels.values()):
+            self._end(channel, reason, now)
+        self._early.clear()
+        self._ids.clear()
+        self._opening.clear()
+        self._closing.clear()
+        self._events.append(Ended(reason))
+
+    # ------------------------------------------------------------------ messages
+
+    def _handle_message(self, stream: int, ppid: int, data: bytes, now: float) -> None:
+        channel = self._streams.get(stream)
+        if channel is None:
+            self._handle_unknown(stream, ppid, data, now)
+        elif ppid == _DCEP:
+            self.association.consume(stream, len(data), now)
+            self._handle_dcep(channel, data)
+        else:
+            self._handle_user_message(channel, ppid, data, now)
+
+    def _handle_user_message(self, channel: Channel, ppid: int, data: bytes, now: float) -> None:
+        if channel.ordered_until_known:
+            self._establish(channel)
+        size = len(data)
+        if ppid in _WHOLE:
+            if channel.partial:
+                self._join(channel, ppid, data, now)
+                return
+        elif ppid in _NOTHING:
+            assert channel.id is not None
+            self.association.consume(channel.id, size, now)
+            size, data = 0, b""
+        elif ppid in _PIECES:
+            self._keep_partial(channel, data, now)
+            return
+        else:
+            self._drop("ppid-unknown", channel.id, size, now)
+            return
+        channel.unread += size
+        channel.messages_received += 1
+        channel.bytes_received += size
+        self._events.append(ChannelMessage(channel.handle, data, ppid in _BINARIES))
+
+    def _keep_partial(self, channel: Channel, data: bytes, now: float) -> None:
+        """A piece of a message in the deprecated form; the last piece comes with the ordinary PPID."""
+        size = channel.partial_size + len(data)
+        if size > self.options.max_message_size or len(channel.partial) >= self.options.early_messages:
+            self._drop("partial-too-large", channel.id, size, now)
+            channel.partial, channel.partial_size = [], 0
+            return
+        channel.partial.append(data)
+        channel.partial_size = size
+
+    def _join(self, channel: Channel, ppid: int, data: bytes, now: float) -> None:
+        self._keep_partial(channel, data, now)
+        if channel.partial:
+            whole, channel.partial, channel.partial_size = b"".join(channel.partial), [], 0
+            channel.unread += len(whole)
+            channel.messages_received += 1
+            channel.bytes_received += len(whole)
+            self._events.append(ChannelMessage(channel.handle, whole, ppid == _BINARY))
+
+    def _handle_unknown(self, stream: int, ppid: int, data: bytes, now: float) -> None:
+        """No open channel is on this stream: an OPEN, an early message, or a late one."""
+        if stream in self._ids:
+            # Its last channel is gone for the user, not yet for the peer; behind the peer's reset the next one begins.
+            if not self._ids.incoming_is_reset(stream):
+                self._drop("stream-closed", stream, len(data), now)
+                return
+        elif ppid == _DCEP:
+            self.association.consume(stream, len(data), now)
+            if data[:1] == bytes((MessageType.OPEN,)):
+                self._handle_open(stream, data, now)
+            else:
+                self._count("ack-unexpected" if data == messages.ACK else "dcep-unknown")
+            return
+        if not self._early.keep(stream, ppid, data):
+            self._drop("early-overflow", stream, len(data), now)
+
+    def _handle_dcep(self, channel: Channel, data: bytes) -> None:
+        kind = data[0] if data else -1
+        if kind == MessageType.ACK and channel.ordered_until_known:
+            self._establish(channel)
+        elif kind == MessageType.ACK:
+            self._count("ack-unexpected")
+        elif kind == MessageType.OPEN:
+            self._count("open-in-use")
+        else:
+            self._count("dcep-unknown")
+
+    def _handle_open(self, stream: int, data: bytes, now: float) -> None:
+        """A peer's OPEN on a free stream (RFC 8832 section 6): accept it, or reset the stream without an ACK."""
+        try:
+            what = messages.read_open(data)
+        except DecodeError as error:
+            self._refuse(stream, error.message, now)
+            return
+        if self._ids.is_ours(stream):
+            self._refuse(stream, "open-wrong-parity", now)
+            return
+        if len(self._channels) >= self.options.max_channels or stream > MAX_STREAM_ID:
+            self._refuse(stream, "open-too-many", now)
+            return
+        self._ids.take(stream)
+        channel = self._add(
+            Channel(
+                handle=self._next_handle,
+                label=what.label,
+                protocol=what.protocol,
+                ordered=what.ordered,
+                max_retransmits=what.max_retransmits,
+                max_lifetime=None if what.max_lifetime_ms is None else what.max_lifetime_ms / 1000,
+                negotiated=False,
+                id=stream,
+                control=messages.ACK,
+                by_peer=True,
+            )
+        )
+        channel.machine.move(ChannelInput.ESTABLISH)
+        self._count_open(channel)
+        self._events.append(ChannelAnnounced(channel.handle))
+        if not self._send_control(channel, now):
+            self._opening.append((now + self.options.open_timeout, channel.handle))
+        self._replay(stream, now)
+
+    def _refuse(self, stream: int, why: str, now: float) -> None:
+        self._count(why)
+        # Our direction is reset so that the peer's channel closes; how many such streams we track is bounded.
+        if len(self._ids) - len(self._streams) < self.options.max_channels and self._ids.take(stream):
+            self.association.reset([stream], now)
+
+    def _replay(self, stream: int, now: float) -> None:
+        for ppid, data in self._early.take(stream):
+            self._handle_message(stream, ppid, data, now)
+
+    # ------------------------------------------------------------------ the life of a channel
+
+    def _add(self, channel: Channel) -> Channel:
+        self._next_handle += 1
+        self._channels[channel.handle] = channel
+        if channel.id is not None:
+            self._streams[channel.id] = channel
+        return channel
+
+    def _assign(self, channel: Channel, now: float) -> None:
+        channel.id = self._ids.allocate()
+        if channel.id is None:
+            self._end(channel, LocalProtocolError("open", "exhausted", "no stream identifier is free"), now)
+        else:
+            self._streams[channel.id] = channel
+
+    def _launch(self, channel: Channel, now: float) -> None:
+        """The association is up: send OPEN, or nothing for a negotiated channel (RFC 8832 section 6)."""
+        assert channel.id is not None
+        if channel.low_threshold:
+            self.association.set_low_threshold(channel.id, channel.low_threshold)
+        if channel.negotiated:
+            self._become_open(channel)
+        else:
+            self._opening.append((now + self.options.open_timeout, channel.handle))
+            if not self._send_control(channel, now):
+                return
+        self._answer(channel)
+        if channel.negotiated:
+            self._replay(channel.id, now)
+
+    def _send_control(self, channel: Channel, now: float) -> bool:
+        """Offer OPEN or ACK to the association, always ordered and reliable (RFC 8832 section 6)."""
+        assert channel.id is not None
+        assert channel.control is not None
+        if not self.association.send(channel.id, channel.control, now, ppid=_DCEP):
+            channel.gate_asked = True
+            return False
+        channel.control = None
+        channel.started = True
+        return True
+
+    def _answer(self, channel: Channel) -> None:
+        """Answer a user's refused write, if one is owed an answer; a closing channel answers by its end."""
+        if channel.user_waits and channel.machine.state is not ChannelState.CLOSING:
+            channel.user_waits = False
+            self._events.append(ChannelWritable(channel.handle))
+
+    def _establish(self, channel: Channel) -> None:
+        channel.ordered_until_known = False
+        if channel.machine.state is ChannelState.CONNECTING:
+            self._become_open(channel)
+
+    def _become_open(self, channel: Channel) -> None:
+        channel.machine.move(ChannelInput.ESTABLISH)
+        self._count_open(channel)
+        self._events.append(ChannelOpened(channel.handle))
+
+    def _begin_close(self, channel: Channel, now: float, reason: Reason) -> None:
+        """Data, then reset, then closed (RFC 8831 section 6.7)."""
+        channel.machine.move(ChannelInput.CLOSE)
+        channel.closing_reason = reason
+        if channel.id is None or not self._established or self._is_unknown_to_peer(channel):
+            if channel.id is not None:
+                self._ids.free(channel.id)
+            self._end(channel, reason, now)
+            return
+        channel.control = None
+        self.association.reset([channel.id], now)
+
+    def _is_unknown_to_peer(self, channel: Channel) -> bool:
+        return not (channel.started or channel.negotiated or channel.by_peer)
+
+    def _end(self, channel: Channel, reason: Reason, now: float) -> None:
+        """The one way out of every channel; whether its identifier is free is not decided here."""
+        if channel.was_open:
+            self.closed += 1
+        channel.machine.move(ChannelInput.END)
+        del self._channels[channel.handle]
+        if channel.id is not None:
+            del self._streams[channel.id]
+            unread = channel.unread + channel.partial_size
+            channel.unread = 0
+            if unread and not self._ended:
+                self.association.consume(channel.id, unread, now)
+        self._events.append(ChannelClosed(channel.handle, reason))
+
+    # ------------------------------------------------------------------ time-outs and drops
+
+    def _expire(self, now: float) -> None:
+        while self._opening and self._opening[0][0] <= now:
+            channel = self._channels.get(self._opening.popleft()[1])
+            if channel is not None and self._waits_to_open(channel):
+                self._give_up(channel, now)
+        while self._closing and self._closing[0][0] <= now:
+            channel = self._channels.get(self._closing.popleft()[1])
+            if channel is not None:
+                self._end(channel, channel.closing_reason, now)
+        self._own_deadline = self._earliest()
+
+    def _give_up(self, channel: Channel, now: float) -> None:
+        """The peer did not answer OPEN, or the gate did not take OPEN or ACK, in time."""
+        assert channel.id is not None
+        reason = RemoteProtocolError(f"the channel did not open within {self.options.open_timeout:g} s")
+        if self._is_unknown_to_peer(channel):
+            self._ids.free(channel.id)
+        else:
+            self.association.reset([channel.id], now)
+        self._end(channel, reason, now)
+
+    def _waits_to_open(self, channel: Channel) -> bool:
+        """Whether the open time-out still means something for it."""
+        state = channel.machine.state
+        return state is ChannelState.CONNECTING or (state is ChannelState.OPEN and channel.control is not None)
+
+    def _earliest(self) -> float:
+        """Our own next time-out; forgets those that lost their meaning."""
+        opening, closing = self._opening, self._closing
+        while opening:
+            channel = self._channels.get(opening[0][1])
+            if channel is not None and self._waits_to_open(channel):
+                break
+            opening.popleft()
+        while closing and closing[0][1] not in self._channels:
+            closing.popleft()
+        return min(opening[0][0] if opening else inf, closing[0][0] if closing else inf)
+
+    def _drop_early(self, stream: int, now: float) -> None:
+        for _, data in self._early.take(stream):
+            self._drop("early-reset", stream, len(data), now)
+
+    def _drop(self, why: str, stream: int | None, size: int, now: float) -> None:
+        self._count(why)
+        assert stream is not None
+        self.association.consume(stream, size, now)
+
+    def _count_open(self, channel: Channel) -> None:
+        self.opened += 1
+        channel.was_open = True
+
+    def _count(self, why: str) -> None:
+        self.drops[why] = self.drops.get(why, 0) + 1
+
+    def _require(self, handle: int, operation: str) -> Channel:
+        channel = self._channels.get(handle)
+        if channel is None:
+            raise LocalProtocolError(operation, "closed")
+        return channel
+
+    def _require_alive(self, operation: str) -> None:
+        if self._ended:
+            raise LocalProtocolError(operation, "ended")
