@@ -40,9 +40,10 @@ import attrs
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pystack.base import Ended, TimerSet
+from pystack.base import Ended
 from pystack.errors import LocalError, StackError
 from pystack.testing.strategies import mutate, noise
+from pystack.testing.world import timer_reason
 
 __all__ = ["START", "Command", "CoreLaws", "LawBroken", "Scenario", "Side", "footprint"]
 
@@ -211,10 +212,10 @@ class _Play:
     def tick(self, side: int) -> None:
         core = self.scenario.sides[side].core
         was = core.deadline
-        self._call(2, side, f"tick {_reason(core)}", lambda: core.tick(self.now))
+        self._call(2, side, f"tick {timer_reason(core)}", lambda: core.tick(self.now))
         if self.now >= was and not core.deadline > self.now:
             self.broken(
-                4, f"after tick({self.now - START:g}) the deadline is {core.deadline - START:g}: {_reason(core)!r}"
+                4, f"after tick({self.now - START:g}) the deadline is {core.deadline - START:g}: {timer_reason(core)!r}"
             )
 
     def command(self, side: int, index: int, argument: Any) -> None:
@@ -257,7 +258,7 @@ class _Play:
         if self._ended[side] and len(out) < limit:
             self._silent[side] = True
             if here.core.deadline != inf:
-                self.broken(5, f"a deadline ({_reason(here.core)!r}) after the end and its farewell")
+                self.broken(5, f"a deadline ({timer_reason(here.core)!r}) after the end and its farewell")
         if len(self.scenario.sides) == 2:
             for data, path in carried:
                 carry = self.scenario.carry
@@ -296,7 +297,7 @@ class _Play:
         for side, here in enumerate(self.scenario.sides):
             self.transcript.append(("deadline", side, here.core.deadline))
             if self._silent[side] and here.core.deadline != inf:
-                self.broken(5, f"a deadline ({_reason(here.core)!r}) long after the end")
+                self.broken(5, f"a deadline ({timer_reason(here.core)!r}) long after the end")
             if self.nag and self.now < here.core.deadline:
                 self._call(2, side, "early tick", lambda core=here.core: core.tick(self.now))  # type: ignore[misc]
 
@@ -625,15 +626,6 @@ def plain(value: Any) -> Any:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 90 else text[:87] + "..."
-
-
-def _reason(core: object) -> str:
-    """Name the earliest timer of a core, if it keeps a :class:`TimerSet` in the usual place."""
-    for name in ("timers", "_timers"):
-        timers = getattr(core, name, None)
-        if isinstance(timers, TimerSet):
-            return timers.reason
-    return ""
 
 
 def _same(law: int, what: str, one: _Play, other: _Play) -> None:
