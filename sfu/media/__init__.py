@@ -1,1 +1,25 @@
-""""""
+"""Forwarding without decoding: one synchronous call chain from a received packet to every subscriber."""
+
+from sfu.media.codecs import matching_payload_type
+from sfu.media.downtrack import DownTrack
+from sfu.media.keyframes import detector
+from sfu.media.layers import LayerSelector, low_to_high
+from sfu.media.munger import Munger
+from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
+from sfu.media.routes import RouteTable
+from sfu.media.uptrack import UpTrack
+
+__all__ = [
+    "Codec",
+    "DownTrack",
+    "LayerSelector",
+    "Munger",
+    "Packet",
+    "PacketSink",
+    "PacketSource",
+    "RouteTable",
+    "UpTrack",
+    "detector",
+    "low_to_high",
+    "matching_payload_type",
+]

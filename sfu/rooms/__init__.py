@@ -1,1 +1,51 @@
-""""""
+"""The control core of a room: who is here, what they publish, what they receive; no socket, no clock, no task."""
+
+from sfu.rooms.events import (
+    CandidateArrived,
+    ConnectionAborted,
+    OfferArrived,
+    ParticipantClosed,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomEvent,
+    RoomFinished,
+    RoomStarted,
+    RouteAdded,
+    RouteChanged,
+    RouteRemoved,
+    TrackPublished,
+    TrackUnpublished,
+)
+from sfu.rooms.grants import Grants
+from sfu.rooms.lifecycle import LeaveReason, ParticipantState
+from sfu.rooms.membership import RoomFull
+from sfu.rooms.options import RoomOptions
+from sfu.rooms.participant import Admission, Participant
+from sfu.rooms.room import Room
+from sfu.rooms.roster import Roster
+
+__all__ = [
+    "Admission",
+    "CandidateArrived",
+    "ConnectionAborted",
+    "Grants",
+    "LeaveReason",
+    "OfferArrived",
+    "Participant",
+    "ParticipantClosed",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "ParticipantState",
+    "Room",
+    "RoomEvent",
+    "RoomFinished",
+    "RoomFull",
+    "RoomOptions",
+    "RoomStarted",
+    "Roster",
+    "RouteAdded",
+    "RouteChanged",
+    "RouteRemoved",
+    "TrackPublished",
+    "TrackUnpublished",
+]

@@ -1,1 +1,21 @@
-""""""
+"""What a room knows about media: published tracks, subscriptions, and the sections that carry them."""
+
+from sfu.tracks.publication import MAX_LIVE, MAX_PENDING, Publications
+from sfu.tracks.section import OfferedSection, SectionPlan
+from sfu.tracks.sections import Sections
+from sfu.tracks.subscription import Action, Subscription, reconcile
+from sfu.tracks.track_info import Kind, TrackInfo
+
+__all__ = [
+    "MAX_LIVE",
+    "MAX_PENDING",
+    "Action",
+    "Kind",
+    "OfferedSection",
+    "Publications",
+    "SectionPlan",
+    "Sections",
+    "Subscription",
+    "TrackInfo",
+    "reconcile",
+]

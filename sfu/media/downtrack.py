@@ -1,0 +1,102 @@
+"""One track on its way to one subscriber: the hot end of forwarding.
+
+``forward`` is called for every packet of the track and does as little as it can: is this the layer, shift two numbers,
+write. It never waits; what a subscriber's transport does not take is dropped there and counted.
+"""
+
+from __future__ import annotations
+
+from sfu.media.codecs import matching_payload_type
+from sfu.media.munger import Munger
+from sfu.media.ports import Codec, Packet, PacketSink
+
+__all__ = ["DownTrack"]
+
+_NO_LAYER = "\0"  # no rid is called so
+
+
+class DownTrack:
+    """One subscriber of one track.
+
+    Attributes:
+        generation: of the binding that made it; a late end of another binding is not meant for it.
+        layer: the rid that is forwarded; a value that no rid has while a key frame is awaited.
+        paused: muted by the publisher or disabled by the subscriber: nothing is forwarded.
+        packets, octets: forwarded so far.
+        drops: what was not, by why.
+        since, first_packet: monotonic seconds of the binding and of the first packet forwarded (0 before).
+    """
+
+    __slots__ = ("_codecs", "_munger", "_payload_types", "_sink") + (
+        "drops", "first_packet", "generation", "layer", "octets", "packets", "paused", "since",
+    )  # fmt: skip
+
+    def __init__(self, sink: PacketSink, codecs: dict[int, Codec], generation: int, paused: bool, since: float) -> None:
+        self._sink = sink
+        self._codecs = codecs  # the publisher's, by payload type
+        self._munger = Munger(next((codec.clock_rate for codec in codecs.values()), 90000))
+        self._payload_types: dict[int, int | None] = {}
+        self.generation = generation
+        self.paused = paused
+        self.layer = _NO_LAYER
+        self.packets = 0
+        self.octets = 0
+        self.drops: dict[str, int] = {}
+        self.since = since
+        self.first_packet = 0.0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a key frame is awaited before anything can be forwarded."""
+        return self.layer == _NO_LAYER and not self.paused
+
+    def forward(self, packet: Packet, rid: str, target: str, key_frame: bool) -> None:
+        """Forward one packet if it is of the right layer."""
+        if self.paused:
+            return
+        now = packet.arrival
+        if rid != self.layer:
+            if rid != target or not key_frame:
+                return
+            self.layer = rid
+            self._munger.switch(packet.sequence_number, packet.timestamp, now)
+        numbers = self._munger.translate(packet.sequence_number, packet.timestamp, now)
+        if numbers is None:
+            self._drop("before switch")
+            return
+        try:
+            payload_type = self._payload_types[packet.payload_type]
+        except KeyError:
+            payload_type = self._learn(packet.payload_type)
+        if payload_type is None:
+            self._drop("codec")
+            return
+        if self._sink.write(packet, payload_type=payload_type, sequence_number=numbers[0], timestamp=numbers[1]):
+            if not self.packets:
+                self.first_packet = now
+            self.packets += 1
+            self.octets += len(packet.payload)
+        else:
+            self._drop("transport")
+
+    def pause(self, paused: bool) -> bool:
+        """Stop or let run; return whether that changed anything. Running again begins with a key frame."""
+        if paused == self.paused:
+            return False
+        self.paused = paused
+        if paused:
+            self.layer = _NO_LAYER
+        return True
+
+    def listen(self, on_key_frame_request: object) -> None:
+        """Tell the sink whom to ask for key frames (``None``: nobody any more)."""
+        self._sink.on_key_frame_request = on_key_frame_request  # type: ignore[assignment]
+
+    def _learn(self, payload_type: int) -> int | None:
+        codec = self._codecs.get(payload_type)
+        found = matching_payload_type(codec, self._sink.codecs) if codec is not None else None
+        self._payload_types[payload_type] = found
+        return found
+
+    def _drop(self, why: str) -> None:
+        self.drops[why] = self.drops.get(why, 0) + 1

@@ -1,0 +1,66 @@
+"""The route table of a room: which track flows to whom. Changed by the room's events, used by every packet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sfu.media.ports import PacketSink, PacketSource
+from sfu.media.uptrack import UpTrack
+from sfu.tracks import Kind
+
+__all__ = ["RouteTable"]
+
+
+class RouteTable:
+    """Published tracks by sid; their subscribers are in each of them."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, UpTrack] = {}
+
+    def __iter__(self) -> Iterator[UpTrack]:
+        return iter(list(self._tracks.values()))
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    def get(self, track: str) -> UpTrack | None:
+        """The published track with this sid."""
+        return self._tracks.get(track)
+
+    def publish(self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = ()) -> None:
+        """Packets of ``source`` are this track from now on."""
+        self.unpublish(track)
+        self._tracks[track] = UpTrack(track, kind, source, rids)
+
+    def unpublish(self, track: str) -> None:
+        """The track has ended; harmless when it is not here."""
+        ended = self._tracks.pop(track, None)
+        if ended is not None:
+            ended.close()
+
+    def add(
+        self, track: str, subscriber: str, sink: PacketSink, generation: int, *, paused: bool, since: float, now: float
+    ) -> bool:
+        """Let a track flow to a subscriber; false if there is no such track."""
+        uptrack = self._tracks.get(track)
+        if uptrack is None:
+            return False
+        uptrack.add(subscriber, sink, generation, paused=paused, since=since, now=now)
+        return True
+
+    def pause(self, track: str, subscriber: str, generation: int, paused: bool, now: float) -> None:
+        """Pause one route or let it run."""
+        uptrack = self._tracks.get(track)
+        if uptrack is not None:
+            uptrack.pause(subscriber, generation, paused, now)
+
+    def remove(self, track: str, subscriber: str, generation: int) -> None:
+        """End one route; a binding that has been replaced since is left alone."""
+        uptrack = self._tracks.get(track)
+        if uptrack is not None:
+            uptrack.remove(subscriber, generation)
+
+    def clear(self) -> None:
+        """The room has ended."""
+        for track in list(self._tracks):
+            self.unpublish(track)

@@ -1,0 +1,39 @@
+"""What can be chosen about a room."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["RoomOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class RoomOptions:
+    """Time-outs in seconds and limits of one room.
+
+    Attributes:
+        join_timeout: from joining to a working transport; after that the participant is removed.
+        empty_timeout: how long a room lives that nobody ever joined.
+        departure_timeout: how long a room lives after the last participant left.
+        negotiation_timeout: how long one offer may take to be answered.
+        retry_interval: how often unmet subscriptions are looked at again.
+        snapshot_interval: how often at most the room's counts are broadcast.
+        ping_interval, ping_timeout: announced to clients, whole seconds.
+        max_participants: 0 for no limit.
+        max_metadata: bytes of metadata, and of all attributes together.
+        server_version: announced to clients; some refuse an empty one.
+        publish_codecs: the MIME types that clients may publish, announced to them.
+    """
+
+    join_timeout: float = 60.0
+    empty_timeout: float = 300.0
+    departure_timeout: float = 20.0
+    negotiation_timeout: float = 15.0
+    retry_interval: float = 3.0
+    snapshot_interval: float = 5.0
+    ping_interval: int = 5
+    ping_timeout: int = 15
+    max_participants: int = 0
+    max_metadata: int = 64 * 1024
+    server_version: str = "0.1.0"
+    publish_codecs: tuple[str, ...] = ("audio/opus", "video/VP8", "video/H264", "video/rtx")

@@ -1,0 +1,103 @@
+"""One participant: a small object that holds what belongs to it. Behaviour lives with the noun that it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+from livekit.protocol import models
+
+from pystack.base import Backoff, Machine
+from sfu.rooms.grants import Grants
+from sfu.rooms.lifecycle import ParticipantInput, ParticipantState
+from sfu.signal import SignalSession
+from sfu.tracks import Publications, Sections, Subscription
+
+__all__ = ["Admission", "Participant", "SubscriptionRules"]
+
+
+@attrs.frozen(kw_only=True)
+class Admission:
+    """Who wants to join, as token and client say. ``identity`` is unique in a room."""
+
+    identity: str
+    name: str = ""
+    metadata: str = ""
+    attributes: Mapping[str, str] = attrs.field(factory=dict)
+    grants: Grants = attrs.field(factory=Grants)
+    client: models.ClientInfo = attrs.field(factory=models.ClientInfo)
+    kind: int = 0
+    auto_subscribe: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class SubscriptionRules:
+    """Who may subscribe to what of one publisher: everybody, or those named with the tracks named."""
+
+    everybody: bool = True
+    by_sid: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)  # None: all tracks
+    by_identity: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)
+
+    def allow(self, sid: str, identity: str, track: str) -> bool:
+        """Whether this subscriber may have this track."""
+        if self.everybody:
+            return True
+        for table, key in ((self.by_sid, sid), (self.by_identity, identity)):
+            if key in table:
+                tracks = table[key]
+                return tracks is None or track in tracks
+        return False
+
+
+@attrs.define(eq=False, kw_only=True)
+class Participant:
+    """One session of one identity.
+
+    Attributes:
+        sid: ``PA_…``, this session; a later session of the same identity has another.
+        joined_at: Unix time in seconds.
+        version: grows with every announcement; receivers drop older ones.
+        active_since: monotonic seconds of the first working transport, ``None`` before.
+        subscriptions: by track sid.
+        retries: how long to wait before unmet subscriptions are looked at again.
+        reason: why it left, 0 while it is here.
+    """
+
+    sid: str
+    identity: str
+    name: str
+    metadata: str
+    attributes: dict[str, str]
+    grants: Grants
+    client: models.ClientInfo
+    kind: int
+    auto_subscribe: bool
+    joined_at: float
+    machine: Machine[ParticipantState, ParticipantInput]
+    session: SignalSession
+    retries: Backoff
+    version: int = 1
+    active_since: float | None = None
+    publications: Publications = attrs.field(factory=Publications)
+    subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
+    sections: Sections = attrs.field(factory=Sections)
+    rules: SubscriptionRules = attrs.field(factory=SubscriptionRules)
+    reason: int = 0
+
+    @property
+    def state(self) -> ParticipantState:
+        """Where the participant stands."""
+        return self.machine.state
+
+    @property
+    def active(self) -> bool:
+        """Whether its transport works."""
+        return self.machine.state is ParticipantState.ACTIVE
+
+    @property
+    def dependent(self) -> bool:
+        """Whether it neither counts nor keeps a room alive: an agent, a recorder or an egress."""
+        return self.grants.dependent or self.kind in {
+            models.ParticipantInfo.Kind.AGENT,
+            models.ParticipantInfo.Kind.EGRESS,
+        }

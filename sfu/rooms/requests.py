@@ -1,0 +1,163 @@
+"""What clients ask for through signalling: one function for each kind of request, and a table of them.
+
+A request never raises, whatever the client wrote; what may not be is answered with a ``request_response`` that says
+why. Unknown or not yet supported requests are answered or ignored, never fatal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from livekit.protocol import rtc
+
+from sfu.identifiers import TRACK, identifier
+from sfu.rooms.broadcast import announce
+from sfu.rooms.context import RoomContext
+from sfu.rooms.events import CandidateArrived
+from sfu.rooms.lifecycle import LeaveReason
+from sfu.rooms.membership import Membership
+from sfu.rooms.negotiation import Negotiation
+from sfu.rooms.participant import Participant, SubscriptionRules
+from sfu.rooms.subscribing import Subscribing
+from sfu.signal import Offer
+
+__all__ = ["MAX_CANDIDATE", "Requests"]
+
+MAX_CANDIDATE: Final = 4096
+"""The longest ICE candidate (as JSON) that is looked at, in characters."""
+
+_Response = rtc.RequestResponse
+
+
+@attrs.frozen(eq=False)
+class Requests:
+    """Dispatches the requests of one room's clients."""
+
+    context: RoomContext
+    membership: Membership
+    negotiation: Negotiation
+    subscribing: Subscribing
+
+    def handle(self, participant: Participant, request: rtc.SignalRequest, now: float) -> None:
+        """Carry out one request."""
+        kind = request.WhichOneof("message")
+        handler = _HANDLERS.get(kind or "")
+        if handler is not None:
+            handler(self, participant, getattr(request, str(kind)), now)
+
+    def refuse(self, participant: Participant, reason: int, message: str, **echo: Any) -> None:
+        """Say why a request was not carried out; ``echo`` is the request itself or its id."""
+        response = _Response(reason=reason, message=message, **echo)  # type: ignore[arg-type]
+        self.context.outbox.send(participant.sid, rtc.SignalResponse(request_response=response))
+
+    def handle_offer(self, participant: Participant, offer: rtc.SessionDescription, now: float) -> None:
+        """An SDP offer."""
+        self.negotiation.offered(participant, Offer(offer.id, offer.sdp), now)
+
+    def handle_trickle(self, participant: Participant, trickle: rtc.TrickleRequest, now: float) -> None:
+        """An ICE candidate; with one peer connection the target is always the publisher's."""
+        if trickle.candidateInit and len(trickle.candidateInit) <= MAX_CANDIDATE:
+            self.context.events.append(CandidateArrived(participant.sid, trickle.candidateInit))
+
+    def handle_add_track(self, participant: Participant, asked: rtc.AddTrackRequest, now: float) -> None:
+        """The client is about to publish a track."""
+        if not participant.grants.may_publish(asked.source):
+            self.refuse(
+                participant, _Response.NOT_ALLOWED, "the token does not allow publishing this source", add_track=asked
+            )
+            return
+        if participant.publications.full:
+            self.refuse(participant, _Response.LIMIT_EXCEEDED, "too many tracks are being published", add_track=asked)
+            return
+        if not asked.cid or len(asked.SerializeToString()) > self.context.options.max_metadata:
+            self.refuse(participant, _Response.INVALID_REQUEST, "add_track needs a cid and moderate size")
+            return
+        info = participant.publications.request(asked, identifier(TRACK, self.context.randomness))
+        published = rtc.TrackPublishedResponse(cid=asked.cid, track=info.to_message())
+        self.context.outbox.send(participant.sid, rtc.SignalResponse(track_published=published))
+
+    def handle_mute(self, participant: Participant, mute: rtc.MuteTrackRequest, now: float) -> None:
+        """The client muted or unmuted one of its tracks."""
+        info = participant.publications.set_muted(mute.sid, mute.muted)
+        if info is not None and mute.sid in participant.publications:
+            announce(participant, self.context.roster, self.context.outbox)
+            self.subscribing.mute_changed(info)
+
+    def handle_subscription(self, participant: Participant, update: rtc.UpdateSubscription, now: float) -> None:
+        """The client wants tracks, or does not want them any more."""
+        tracks = list(update.track_sids)
+        for group in update.participant_tracks:
+            tracks.extend(group.track_sids)
+        self.subscribing.want(participant, tracks, update.subscribe, now)
+
+    def handle_track_setting(self, participant: Participant, setting: rtc.UpdateTrackSettings, now: float) -> None:
+        """The client pauses or resumes what it receives."""
+        self.subscribing.set_disabled(participant, setting.track_sids, setting.disabled)
+
+    def handle_subscription_permission(
+        self, participant: Participant, permission: rtc.SubscriptionPermission, now: float
+    ) -> None:
+        """The publisher says who may have its tracks."""
+        by_sid: dict[str, frozenset[str] | None] = {}
+        by_identity: dict[str, frozenset[str] | None] = {}
+        for each in permission.track_permissions:
+            tracks = None if each.all_tracks else frozenset(each.track_sids)
+            if each.participant_sid:
+                by_sid[each.participant_sid] = tracks
+            if each.participant_identity:
+                by_identity[each.participant_identity] = tracks
+        participant.rules = SubscriptionRules(
+            everybody=permission.all_participants, by_sid=by_sid, by_identity=by_identity
+        )
+        for subscriber in self.context.roster.others(participant):
+            self.subscribing.refresh(subscriber, now)
+
+    def handle_update_metadata(
+        self, participant: Participant, update: rtc.UpdateParticipantMetadata, now: float
+    ) -> None:
+        """The client changes its own name, metadata or attributes."""
+        limit = self.context.options.max_metadata
+        echo = {"request_id": update.request_id}
+        attributes = participant.attributes | dict(update.attributes)
+        attributes = {key: value for key, value in attributes.items() if value}
+        size = max(len(update.metadata), sum(len(key) + len(value) for key, value in attributes.items()))
+        if not participant.grants.can_update_metadata:
+            self.refuse(participant, _Response.NOT_ALLOWED, "the token lacks canUpdateOwnMetadata", **echo)
+            return
+        if size > limit:
+            self.refuse(participant, _Response.LIMIT_EXCEEDED, f"metadata is above {limit} bytes", **echo)
+            return
+        participant.name = update.name or participant.name
+        participant.metadata = update.metadata or participant.metadata
+        participant.attributes = attributes
+        announce(participant, self.context.roster, self.context.outbox, to_self=True)
+        if update.request_id:
+            self.refuse(participant, _Response.OK, "", **echo)
+
+    def handle_leave(self, participant: Participant, leave: rtc.LeaveRequest, now: float) -> None:
+        """The client says goodbye."""
+        self.membership.depart(participant, LeaveReason.CLIENT_INITIATED, now, "the client left", tell=False)
+
+    def handle_publish_data_track(
+        self, participant: Participant, asked: rtc.PublishDataTrackRequest, now: float
+    ) -> None:
+        """Data tracks are not forwarded yet."""
+        self.refuse(
+            participant, _Response.UNSUPPORTED_TYPE, "this server has no data tracks yet", publish_data_track=asked
+        )
+
+
+_HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]] = {
+    "offer": Requests.handle_offer,
+    "trickle": Requests.handle_trickle,
+    "add_track": Requests.handle_add_track,
+    "mute": Requests.handle_mute,
+    "subscription": Requests.handle_subscription,
+    "track_setting": Requests.handle_track_setting,
+    "subscription_permission": Requests.handle_subscription_permission,
+    "update_metadata": Requests.handle_update_metadata,
+    "leave": Requests.handle_leave,
+    "publish_data_track_request": Requests.handle_publish_data_track,
+}

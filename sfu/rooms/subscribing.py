@@ -1,0 +1,208 @@
+"""Brings what every participant receives to what it should receive.
+
+There are no observers: a change walks the roster, so nothing of a subscriber can stay behind on somebody else's track
+when it leaves. Each participant's subscriptions are one table; :func:`sfu.tracks.reconcile` names the step for each,
+and the sections decide whether the client has room for it or must be asked for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from livekit.protocol import rtc
+
+from sfu.rooms.context import RoomContext
+from sfu.rooms.events import RouteAdded, RouteChanged, RouteRemoved
+from sfu.rooms.participant import Participant
+from sfu.tracks import Action, Kind, OfferedSection, Subscription, TrackInfo, reconcile
+
+__all__ = ["Subscribing"]
+
+
+class Subscribing:
+    """Everything about who receives what in one room."""
+
+    def __init__(self, context: RoomContext) -> None:
+        self._context = context
+
+    # ------------------------------------------------------------------ what happens to tracks
+
+    def track_live(self, publisher: Participant, info: TrackInfo, now: float) -> None:
+        """A track may be had from now on."""
+        for subscriber in self._context.roster.others(publisher):
+            self._offer(subscriber, publisher, info)
+            self.refresh(subscriber, now)
+
+    def track_ended(self, info: TrackInfo, now: float) -> None:
+        """A track may not be had any more; call it after the track left its publisher's table."""
+        for subscriber in self._context.roster:
+            if info.sid in subscriber.subscriptions:
+                self.refresh(subscriber, now)
+
+    def mute_changed(self, info: TrackInfo) -> None:
+        """The publisher muted or unmuted: every route of the track follows."""
+        for subscriber in self._context.roster:
+            subscription = subscriber.subscriptions.get(info.sid)
+            if subscription is not None:
+                self._pause(subscriber, subscription, info)
+
+    # ------------------------------------------------------------------ what happens to subscribers
+
+    def participant_joined(self, subscriber: Participant) -> None:
+        """A newcomer may have what is live; its first offer, or a requirement, brings it."""
+        for publisher in self._context.roster.others(subscriber):
+            for info in publisher.publications:
+                self._offer(subscriber, publisher, info)
+
+    def participant_left(self, subscriber: Participant) -> None:
+        """Nothing flows to somebody who left."""
+        for subscription in subscriber.subscriptions.values():
+            self._unbind(subscriber, subscription)
+        subscriber.subscriptions.clear()
+        self._context.timers.cancel(f"retry:{subscriber.sid}")
+
+    def became_active(self, subscriber: Participant) -> None:
+        """The transport works: what was bound before flows now."""
+        for subscription in subscriber.subscriptions.values():
+            self._route(subscriber, subscription)
+
+    def want(self, subscriber: Participant, tracks: Iterable[str], wanted: bool, now: float) -> None:
+        """The subscriber asks for tracks, or does not want them any more; unknown ones are ignored."""
+        for sid in tracks:
+            subscription = subscriber.subscriptions.get(sid)
+            if subscription is not None:
+                subscription.wanted = wanted
+        self.refresh(subscriber, now)
+
+    def set_disabled(self, subscriber: Participant, tracks: Iterable[str], disabled: bool) -> None:
+        """The subscriber pauses tracks or lets them run."""
+        for sid in tracks:
+            subscription = subscriber.subscriptions.get(sid)
+            info = self._find(subscription)
+            if subscription is not None and info is not None:
+                subscription.disabled = disabled
+                self._pause(subscriber, subscription, info)
+
+    # ------------------------------------------------------------------ around an offer
+
+    def plan(self, subscriber: Participant, sections: Sequence[OfferedSection], now: float) -> None:
+        """An offer shows the client's sections: let the free ones carry what is wanted, oldest wish first."""
+        for sid in subscriber.sections.observe(sections):
+            subscription = subscriber.subscriptions.get(sid)
+            if subscription is not None:
+                self._unbind(subscriber, subscription)
+        for subscription in self._pending(subscriber):
+            mid = subscriber.sections.take(subscription.kind, subscription.track)
+            if mid:
+                subscription.bind(mid, now)
+
+    def answered(self, subscriber: Participant, carried: dict[str, str], idle: Iterable[str], now: float) -> None:
+        """The answer went out: what it promised flows, what it turned off is free again."""
+        subscriber.sections.settle(idle)
+        for mid, sid in carried.items():
+            subscription = subscriber.subscriptions.get(sid)
+            if subscription is not None and subscription.mid == mid:
+                subscription.answered = True
+                self._route(subscriber, subscription)
+        self.refresh(subscriber, now)
+
+    def retry(self, subscriber: Participant, now: float) -> None:
+        """The client did not do what was asked in time: ask again."""
+        subscriber.sections.give_up_waiting()
+        self.refresh(subscriber, now)
+
+    # ------------------------------------------------------------------ the one reconcile
+
+    def refresh(self, subscriber: Participant, now: float) -> None:
+        """Bring all subscriptions of one subscriber a step nearer to what is desired."""
+        for subscription in list(subscriber.subscriptions.values()):
+            action = self._action(subscriber, subscription)
+            if action is Action.UNBIND:
+                self._unbind(subscriber, subscription)
+                action = self._action(subscriber, subscription)
+            if action is Action.FORGET:
+                del subscriber.subscriptions[subscription.track]
+        timer = f"retry:{subscriber.sid}"
+        if subscriber.session.offers.current is not None:
+            return  # its plan will bind what it can, and `answered` comes back here
+        waiting: dict[Kind, int] = {"audio": 0, "video": 0}
+        for subscription in self._pending(subscriber):
+            waiting[subscription.kind] += 1
+        requirement = subscriber.sections.requirement(waiting)
+        if requirement is not None:
+            audios, videos = requirement
+            self._context.outbox.send(
+                subscriber.sid,
+                rtc.SignalResponse(
+                    media_sections_requirement=rtc.MediaSectionsRequirement(num_audios=audios, num_videos=videos)
+                ),
+            )
+            self._context.timers.set(timer, now + subscriber.retries.next())
+        elif not subscriber.sections.asked:
+            subscriber.retries.reset()
+            self._context.timers.cancel(timer)
+
+    # ------------------------------------------------------------------ inside
+
+    def _offer(self, subscriber: Participant, publisher: Participant, info: TrackInfo) -> None:
+        if info.sid not in subscriber.subscriptions:
+            subscriber.subscriptions[info.sid] = Subscription(
+                track=info.sid, publisher=publisher.sid, kind=info.kind, wanted=subscriber.auto_subscribe
+            )
+
+    def _find(self, subscription: Subscription | None) -> TrackInfo | None:
+        if subscription is None:
+            return None
+        publisher = self._context.roster.get(subscription.publisher)
+        return publisher.publications.get(subscription.track) if publisher is not None else None
+
+    def _desired(self, subscriber: Participant, subscription: Subscription) -> bool:
+        publisher = self._context.roster.get(subscription.publisher)
+        return (
+            subscription.wanted
+            and subscriber.grants.can_subscribe
+            and publisher is not None
+            and publisher.rules.allow(subscriber.sid, subscriber.identity, subscription.track)
+        )
+
+    def _action(self, subscriber: Participant, subscription: Subscription) -> Action:
+        return reconcile(
+            desired=self._desired(subscriber, subscription),
+            available=self._find(subscription) is not None,
+            bound=subscription.bound,
+        )
+
+    def _pending(self, subscriber: Participant) -> list[Subscription]:
+        table = subscriber.subscriptions.values()
+        return [each for each in table if self._action(subscriber, each) is Action.BIND]
+
+    def _route(self, subscriber: Participant, subscription: Subscription) -> None:
+        info = self._find(subscription)
+        if subscription.routed or not subscription.answered or not subscriber.active or info is None:
+            return
+        subscription.routed = True
+        self._context.events.append(
+            RouteAdded(
+                track=subscription.track,
+                publisher=subscription.publisher,
+                subscriber=subscriber.sid,
+                mid=subscription.mid,
+                kind=subscription.kind,
+                generation=subscription.generation,
+                paused=info.muted or subscription.disabled,
+                since=subscription.since,
+            )
+        )
+
+    def _pause(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
+        if subscription.routed:
+            paused = info.muted or subscription.disabled
+            self._context.events.append(
+                RouteChanged(subscription.track, subscriber.sid, subscription.generation, paused)
+            )
+
+    def _unbind(self, subscriber: Participant, subscription: Subscription) -> None:
+        if subscription.routed:
+            self._context.events.append(RouteRemoved(subscription.track, subscriber.sid, subscription.generation))
+        if subscription.bound:
+            subscriber.sections.release(subscription.unbind())

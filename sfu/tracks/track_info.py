@@ -1,0 +1,85 @@
+"""What a room says about one published track: a versioned value that is never changed in place.
+
+Consumers keep the newest version and ignore older ones; the mute state travels here and nowhere else, so whoever is
+made later than a mute still learns of it. Called by ``tracks.publication`` and ``rooms``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+from livekit.protocol import models, rtc
+
+__all__ = ["Kind", "TrackInfo"]
+
+Kind = Literal["audio", "video"]
+
+
+@attrs.frozen(kw_only=True)
+class TrackInfo:
+    """One published track, as announced to everybody.
+
+    Attributes:
+        sid: ``TR_…``, unique in the server.
+        version: grows with each change; an older one is ignored by those who know a newer one.
+        kind: ``"audio"`` or ``"video"``.
+        muted: what the publisher last said.
+        request: what the publisher asked for (its ``AddTrackRequest`` as bytes): layers, features, encryption.
+        mid: the media section of the publisher, ``""`` until negotiated.
+        mime_type: ``video/VP8``, ``""`` until negotiated.
+        rids: the simulcast layers as offered, in the order of the offer.
+    """
+
+    sid: str
+    kind: Kind
+    version: int = 1
+    name: str = ""
+    source: int = 0
+    muted: bool = False
+    width: int = 0
+    height: int = 0
+    stream: str = ""
+    mid: str = ""
+    mime_type: str = ""
+    rids: tuple[str, ...] = ()
+    cid: str = ""
+    request: bytes = b""
+
+    def evolve(self, **changes: Any) -> TrackInfo:
+        """Return the next version with ``changes``; the very same object when nothing changes.
+
+        Applying the same state twice therefore has no effect anywhere.
+        """
+        if all(getattr(self, name) == value for name, value in changes.items()):
+            return self
+        return attrs.evolve(self, version=self.version + 1, **changes)
+
+    def to_message(self) -> models.TrackInfo:
+        """Return a fresh LiveKit ``TrackInfo`` message."""
+        asked = rtc.AddTrackRequest.FromString(self.request)
+        message = models.TrackInfo(
+            sid=self.sid,
+            type=models.TrackType.AUDIO if self.kind == "audio" else models.TrackType.VIDEO,
+            name=self.name,
+            muted=self.muted,
+            width=self.width,
+            height=self.height,
+            simulcast=len(self.rids) > 1,
+            disable_dtx=asked.disable_dtx,
+            source=self.source,  # type: ignore[arg-type]
+            mime_type=self.mime_type,
+            mid=self.mid,
+            stereo=asked.stereo,
+            disable_red=asked.disable_red,
+            encryption=asked.encryption,
+            stream=self.stream,
+            layers=asked.layers,
+            audio_features=asked.audio_features,
+            backup_codec_policy=asked.backup_codec_policy,
+            packet_trailer_features=asked.packet_trailer_features,
+        )
+        message.version.unix_micro = self.version
+        if self.mime_type:
+            message.codecs.add(mime_type=self.mime_type, mid=self.mid, cid=self.cid, layers=asked.layers)
+        return message
