@@ -1,1 +1,1 @@
-""""""
+"""The wire formats of DTLS: records, handshake messages, extensions, alerts. Pure functions and values."""
