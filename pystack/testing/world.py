@@ -210,8 +210,11 @@ class World:
             return
         self.clock.advance(following)
         now = self.now
+        due = []  # found first: a call may plan another one for now
         while self._calls and self._calls[0][0] <= now:
-            heapq.heappop(self._calls)[2]()
+            due.append(heapq.heappop(self._calls)[2])
+        for call in due:
+            call()
         for wire in self._wires:
             for data, path in wire.link.take(now):
                 self.note(f"{wire.target.name} ← {wire.source.name}  {len(data)} B")
