@@ -21,3 +21,67 @@ All of them raise :class:`~pystack.errors.LocalProtocolError` in a wrong state a
 :class:`~pystack.errors.InvalidArgument` for a description that cannot be used (its message names the line or the
 section and the attribute), and then nothing has changed, because the old value is still there.
 """
+
+from pystack.sdp.jsep.answer import create_answer
+from pystack.sdp.jsep.apply import apply_local, apply_remote, close, rollback, start
+from pystack.sdp.jsep.candidates import with_candidates
+from pystack.sdp.jsep.model import (
+    AgreedCodec,
+    AgreedExtension,
+    AppliedDescription,
+    CodecCapability,
+    DescriptionType,
+    DtlsRole,
+    ExtensionCapability,
+    LocalDescription,
+    LocalSection,
+    LocalSession,
+    LocalTransceiver,
+    MediaKind,
+    NegotiatedSection,
+    Negotiation,
+    RemoteSection,
+    RemoteTransport,
+    SctpParameters,
+    SectionKind,
+    Slot,
+    TransportParameters,
+)
+from pystack.sdp.jsep.needed import needs_negotiation
+from pystack.sdp.jsep.offer import create_offer
+from pystack.sdp.jsep.states import SIGNALING_TABLE, SignalingInput, SignalingState
+
+__all__ = [
+    "SIGNALING_TABLE",
+    "AgreedCodec",
+    "AgreedExtension",
+    "AppliedDescription",
+    "CodecCapability",
+    "DescriptionType",
+    "DtlsRole",
+    "ExtensionCapability",
+    "LocalDescription",
+    "LocalSection",
+    "LocalSession",
+    "LocalTransceiver",
+    "MediaKind",
+    "NegotiatedSection",
+    "Negotiation",
+    "RemoteSection",
+    "RemoteTransport",
+    "SctpParameters",
+    "SectionKind",
+    "SignalingInput",
+    "SignalingState",
+    "Slot",
+    "TransportParameters",
+    "apply_local",
+    "apply_remote",
+    "close",
+    "create_answer",
+    "create_offer",
+    "needs_negotiation",
+    "rollback",
+    "start",
+    "with_candidates",
+]

@@ -201,6 +201,9 @@ class RemoteSection:
         rids: the layers that it sends by ``a=simulcast:send`` in its order; empty without simulcast.
         receive_rids: the layers that it wants from us (``a=simulcast:recv``).
         stream_ids, track_id: its ``a=msid``; empty if it does not send.
+        simulcast: whether ``rids`` or ``receive_rids`` came with ``a=simulcast`` (``a=rid`` can stand alone).
+        has_mid: whether the remote wrote ``a=mid``.
+        sctp_port, max_message_size: of an application section.
     """
 
     index: int
@@ -223,7 +226,10 @@ class RemoteSection:
     protocol: str = ""
     formats: tuple[str, ...] = ()
     extmap_allow_mixed: bool = False
+    simulcast: bool = False
     has_mid: bool = True
+    sctp_port: int = 5000
+    max_message_size: int = 65536
 
 
 @attrs.frozen(kw_only=True)
@@ -328,6 +334,7 @@ class LocalDescription:
     epoch: int
     """The :attr:`Negotiation.epoch` that it was made for: a description made before another was applied is stale."""
     transport: TransportParameters
+    next_mid: int = 0
     agreed: tuple[NegotiatedSection, ...] = ()
     """For answers: what will be in force once it is applied."""
     dtls_role: DtlsRole | None = None
@@ -398,6 +405,8 @@ class Negotiation:
     """Our pending offer, which the remote's answer will be read against."""
     last_local: tuple[LocalSection, ...] = ()
     """The sections of our description that is in force."""
+    remote_bundle: tuple[str, ...] = ()
+    """The ``a=group:BUNDLE`` of the latest remote description; empty if it wrote none."""
     next_mid: int = 0
     payload_types: Mapping[int, tuple[str, ...]] = attrs.field(factory=dict)
     extension_ids: Mapping[int, str] = attrs.field(factory=dict)
