@@ -24,9 +24,9 @@ from pystack.sdp.jsep.model import (
 
 __all__ = ["ExtensionIds", "PayloadTypes", "note_extensions", "note_payload_types"]
 
-_FREE_PAYLOAD_TYPES: Final = (*range(96, 128), *range(35, 64))
+_FREE_PAYLOAD_TYPES: Final[tuple[int, ...]] = (*range(96, 128), *range(35, 64))
 """Dynamic ones first; 64 to 95 stay clear of RTCP packet types (RFC 5761 section 4)."""
-_FREE_EXTENSION_IDS: Final = (*range(1, 15), *range(16, 256))
+_FREE_EXTENSION_IDS: Final[tuple[int, ...]] = (*range(1, 15), *range(16, 256))
 """Those of the one-byte form first; 15 is reserved (RFC 8285 4.2)."""
 
 
