@@ -1,1 +1,37 @@
-""""""
+"""The asyncio runtime: sockets, the shared port, full ICE, the driver of a core, and what can be awaited.
+
+The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built on it; applications use
+:class:`UdpMux` directly.
+"""
+
+from pystack.aio.clock import clock_of
+from pystack.aio.driver import Driver
+from pystack.aio.ice import FullIceOptions, FullTransport, IceServer
+from pystack.aio.lite import LiteTransport
+from pystack.aio.mux import UdpMux
+from pystack.aio.path import DatagramPath
+from pystack.aio.scope import Scope
+from pystack.aio.timer import LazyTimer
+from pystack.aio.transport import GatheringState, IceParameters, IceState, IceTransport, SelectedPair
+from pystack.aio.udp import UdpOptions
+from pystack.aio.waiters import Waiters
+
+__all__ = [
+    "DatagramPath",
+    "Driver",
+    "FullIceOptions",
+    "FullTransport",
+    "GatheringState",
+    "IceParameters",
+    "IceServer",
+    "IceState",
+    "IceTransport",
+    "LazyTimer",
+    "LiteTransport",
+    "Scope",
+    "SelectedPair",
+    "UdpMux",
+    "UdpOptions",
+    "Waiters",
+    "clock_of",
+]

@@ -1,0 +1,273 @@
+"""The ICE-lite transport of one session: an agent, its place on the mux, and one timer.
+
+The idea: :class:`~pystack.ice.LiteAgent` decides, the mux carries; this joins them. Implements
+:class:`~pystack.aio.transport.IceTransport`; made by :meth:`pystack.aio.mux.UdpMux.transport`, used by
+:mod:`pystack.peer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pystack.aio.timer import LazyTimer
+from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair
+from pystack.base import Ended
+from pystack.errors import Closed, DecodeError, LocalProtocolError, Reason
+from pystack.ice import (
+    Candidate,
+    Credentials,
+    GenerationRetired,
+    LiteAgent,
+    LiteOptions,
+    LiteState,
+    Path,
+    PathAuthenticated,
+    PathForgotten,
+    PathSelected,
+    StateChanged,
+)
+
+if TYPE_CHECKING:
+    from pystack.aio.mux import UdpMux
+
+__all__ = ["LiteTransport"]
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+class LiteTransport:
+    """See :class:`~pystack.aio.transport.IceTransport`, which says what each member means."""
+
+    def __init__(self, mux: UdpMux, loop: asyncio.AbstractEventLoop, options: LiteOptions) -> None:
+        self._mux = mux
+        self._loop = loop
+        self._agent = LiteAgent(mux.enroll(self), options)
+        self._timer = LazyTimer(loop, self._tick)
+        self._counters: Counter[str] = Counter()
+        self._remote: IceParameters | None = None
+        self._gathered = False
+        self._closed = False
+        self._refused = False
+        self._reason: Reason | None = None
+        self._selected: Path | None = None
+        self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
+        self.on_writable: Callable[[], None] = _ignore
+        self.on_state: Callable[[IceState], None] = _ignore
+        self.on_candidate: Callable[[str | None], None] = _ignore
+
+    # -- what it is
+
+    @property
+    def state(self) -> IceState:
+        """Where the transport stands."""
+        return self._agent.state.value
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is ``failed``."""
+        return self._reason
+
+    @property
+    def gathering_state(self) -> GatheringState:
+        """``complete`` as soon as it was asked for: the port is known."""
+        return "complete" if self._gathered else "new"
+
+    @property
+    def local_parameters(self) -> IceParameters:
+        """Our credentials, of the newest generation."""
+        credentials = self._agent.credentials
+        return IceParameters(credentials.ufrag, credentials.pwd, lite=True)
+
+    @property
+    def remote_parameters(self) -> IceParameters | None:
+        """The peer's, in this generation."""
+        return self._remote
+
+    @property
+    def local_candidates(self) -> tuple[str, ...]:
+        """One host candidate for each address of the mux."""
+        return self._mux.candidates if self._gathered else ()
+
+    @property
+    def selected_pair(self) -> SelectedPair | None:
+        """The path that the peer nominated."""
+        path = self._selected
+        if path is None:
+            return None
+        return SelectedPair(self._mux.local_address(path), (path.host, path.port), "host")
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is a path, and nothing was refused on it."""
+        return self._selected is not None and not self._refused
+
+    def counters(self) -> Mapping[str, int]:
+        """Datagrams and bytes in and out, and what the agent dropped."""
+        total = Counter(self._counters)
+        total.update({f"ice_{name}": count for name, count in self._agent.drops.items()})
+        return total
+
+    # -- commands
+
+    def gather(self) -> None:
+        """Announce the candidates of the mux."""
+        if self._gathered or self._closed:
+            return
+        self._gathered = True
+        for candidate in self._mux.candidates:
+            self.on_candidate(candidate)
+        self.on_candidate(None)
+
+    def set_remote_parameters(self, parameters: IceParameters) -> None:
+        """Tell the peer's credentials; only its user fragment matters to a lite agent."""
+        if parameters == self._remote or self._closed:
+            return
+        if self._remote is not None:
+            raise LocalProtocolError(
+                "set_remote_parameters", self.state, "the peer's ICE credentials changed: call restart() first"
+            )
+        Credentials.checked(parameters.ufrag, parameters.pwd)
+        self._remote = parameters
+        self._agent.set_remote(parameters.ufrag)
+
+    def add_remote_candidate(self, candidate: str | None) -> None:
+        """A lite agent sends no checks and so needs no candidates; malformed ones are counted."""
+        if not candidate or self._closed:
+            return
+        try:
+            Candidate.parse(candidate)
+        except DecodeError:
+            self._counters["candidate_malformed"] += 1
+
+    def start(self, controlling: bool = False) -> None:
+        """Begin to wait for the peer's checks. A lite agent is controlled whatever is asked."""
+        if self._closed:
+            return
+        now = self._mux.clock()
+        self._agent.start(now)
+        self.settle(now)
+
+    def restart(self) -> None:
+        """Honour new credentials beside the old, until the new are used."""
+        if self._closed:
+            raise Closed.because("ICE transport", "local")
+        self._remote = None
+        self._gathered = False
+        now = self._mux.clock()
+        self._agent.restart(self._mux.enroll(self), now)
+        self.settle(now)
+
+    def send(self, batch: Sequence[bytes]) -> int:
+        """Send on the selected path; see :class:`~pystack.aio.path.DatagramPath`."""
+        path = self._selected
+        if path is None:
+            # Answered when the peer nominates one.
+            self._refused = self._refused or (bool(batch) and not self._closed)
+            return 0
+        taken = self._mux.send(batch, path, self)
+        if taken < len(batch):
+            self._refused = True
+        self._counters["datagrams_out"] += taken
+        self._counters["bytes_out"] += sum(map(len, batch if taken == len(batch) else batch[:taken]))
+        return taken
+
+    def close(self) -> None:
+        """Leave the mux: its user fragments, paths and turns."""
+        if self._closed:
+            return
+        self._closed = True
+        self._selected = None
+        for path in self._agent.paths:
+            self._mux.unmap(path, self)
+        self._agent.close(self._mux.clock())
+        for ufrag in self._agent.ufrags:
+            self._mux.retire(ufrag)
+        self._mux.forget(self)
+        self._timer.close()
+        self.on_datagrams = self.on_writable = self.on_state = self.on_candidate = _ignore
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for."""
+
+    # -- for the mux
+
+    def receive_stun(self, data: bytes, path: Path, now: float) -> None:
+        """Take a check that names this session; :meth:`settle` follows."""
+        self._agent.receive(data, path, now)
+
+    def deliver(self, batch: list[bytes], now: float) -> None:
+        """Hand on what came from an address of this session."""
+        self._counters["datagrams_in"] += len(batch)
+        self._counters["bytes_in"] += sum(map(len, batch))
+        try:
+            self.on_datagrams(batch, now)
+        except Exception as error:  # one session's bug must not cost the others their datagrams
+            self._report(error)
+
+    def take_turn(self) -> None:
+        """There is room again."""
+        if self._closed or not self._refused or self._selected is None:
+            return
+        self._refused = False
+        try:
+            self.on_writable()
+        except Exception as error:
+            self._report(error)
+
+    def lose(self, reason: Reason) -> None:
+        """The mux is gone."""
+        self._reason = reason
+        notify = self.on_state
+        self.close()
+        notify("failed")
+
+    def settle(self, now: float) -> None:
+        """Send the agent's answers, do what its events say, and arm the timer."""
+        agent = self._agent
+        for data, path in agent.flush(now):
+            assert isinstance(path, Path)
+            self._mux.answer(data, path)
+        for event in agent.take_events():
+            if self._closed:
+                return
+            match event:
+                case PathAuthenticated(path):
+                    self._mux.map(path, self)
+                case PathForgotten(path):
+                    self._mux.unmap(path, self)
+                case PathSelected(path):
+                    if self._refused and self._selected is None:
+                        self._loop.call_soon(self.take_turn)
+                    self._selected = path
+                case GenerationRetired(ufrag):
+                    self._mux.retire(ufrag)
+                case StateChanged(state, reason):
+                    self._reason = reason
+                    self._announce(state)
+                case Ended():
+                    pass
+        self._timer.set(agent.deadline)
+
+    def _announce(self, state: LiteState) -> None:
+        try:
+            self.on_state(state.value)
+        except Exception as error:
+            self._report(error)
+
+    def _tick(self, now: float) -> None:
+        self._agent.tick(now)
+        self.settle(now)
+
+    def _report(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {
+                "message": "a callback of an ICE transport raised",
+                "exception": error,
+                "transport": self,
+            }
+        )
