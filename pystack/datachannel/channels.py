@@ -149,6 +149,7 @@ class DataChannels:
         self._next_handle = 1
         self._now = -inf
         self._established = False
+        self._draining = False
         self._ended = False
 
     # ------------------------------------------------------------------ the five members of a core
@@ -300,7 +301,7 @@ class DataChannels:
         if channel is None or channel.machine.state is ChannelState.CLOSING:
             raise LocalProtocolError("send", "closed" if channel is None else "closing")
         if data.__class__ is str:
-            payload, ppid = data.encode(errors="replace"), _STRING  # type: ignore[union-attr]
+            payload, ppid = data.encode(errors="replace"), _STRING
         else:
             payload, ppid = data, _BINARY  # type: ignore[assignment]
         size = len(payload)
@@ -438,6 +439,8 @@ class DataChannels:
                 self._handle_established(event, now)
             case sctp.Restarted():
                 self._handle_restart(now)
+            case sctp.ShutdownStarted():
+                self._handle_shutdown()
             case Ended(reason=reason):
                 self._handle_ended(reason, now)
 
@@ -485,13 +488,30 @@ class DataChannels:
         self._replay(stream, now)
 
     def _handle_restart(self, now: float) -> None:
-        """The peer lost its state and began anew: no channel of ours exists there (RFC 9260 section 5.2)."""
+        """The peer lost its state and began anew: no channel of ours exists there (RFC 9260 section 5.2).
+
+        What had not departed would reach a peer that knows nothing of it, so each stream is reset behind it.
+        """
         reason = RemoteProtocolError("the peer restarted the association")
-        for channel in list(self._channels.values()):
-            self._end(channel, reason, now)
+        for stream in self._ids.taken():
+            self._drop_early(stream, now)
+            self._ids.incoming_reset(stream)
+            channel = self._streams.get(stream)
+            if channel is not None:
+                if channel.machine.state is not ChannelState.CLOSING:
+                    self.association.reset([stream], now)
+                self._end(channel, reason, now)
         for stream in self._early.streams():
             self._drop_early(stream, now)
-        self._ids.clear()
+
+    def _handle_shutdown(self) -> None:
+        """Nothing more is taken below; every channel closes with the association."""
+        self._draining = True
+        for channel in self._channels.values():
+            if channel.machine.allows(ChannelInput.CLOSE):
+                channel.machine.move(ChannelInput.CLOSE)
+                channel.control = None
+                self._events.append(ChannelClosing(channel.handle))
 
     def _handle_ended(self, reason: Reason, now: float) -> None:
         self._ended = True
@@ -507,7 +527,7 @@ class DataChannels:
 
     def _handle_message(self, stream: int, ppid: int, data: bytes, now: float) -> None:
         channel = self._streams.get(stream)
-        if channel is None:
+        if channel is None or (channel.machine.state is ChannelState.CLOSING and self._ids.incoming_is_reset(stream)):
             self._handle_unknown(stream, ppid, data, now)
         elif ppid == _DCEP:
             self.association.consume(stream, len(data), now)
@@ -780,5 +800,5 @@ class DataChannels:
         return channel
 
     def _require_alive(self, operation: str) -> None:
-        if self._ended:
-            raise LocalProtocolError(operation, "ended")
+        if self._draining or self._ended:
+            raise LocalProtocolError(operation, "ended" if self._ended else "shutting down")

@@ -73,7 +73,7 @@ class ChannelBufferedAmountLow:
 
 @attrs.define
 class ChannelClosing:
-    """The peer closes the channel: what is queued here still goes out, nothing new is taken."""
+    """The peer closes the channel, or a side the association: what is queued still goes, nothing new is taken."""
 
     handle: int
 

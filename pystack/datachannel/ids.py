@@ -55,6 +55,10 @@ class StreamIds:
     def __contains__(self, identifier: int) -> bool:
         return identifier in self._open
 
+    def taken(self) -> list[int]:
+        """The identifiers that are not free."""
+        return list(self._open)
+
     def allocate(self) -> int | None:
         """Take the lowest free identifier of this side; ``None`` when all are taken."""
         while self._freed:
