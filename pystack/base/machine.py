@@ -18,6 +18,7 @@ S = TypeVar("S", bound=Enum)
 I = TypeVar("I", bound=Enum)  # noqa: E741 - input
 
 Table: TypeAlias = Mapping[S, Mapping[I, S]]
+"""``{state: {input: next}}``; a state without a row is final."""
 
 
 class Machine(Generic[S, I]):
