@@ -47,7 +47,7 @@ MAY: dict[str, frozenset[str]] = {
 
 THIRD: dict[str, frozenset[str]] = {
     "pystack/": frozenset({"attrs", "attr", "cryptography", "crc32c"}),
-    "pystack/aio/": frozenset({"aioice"}),
+    "pystack/aio/": frozenset({"aioice", "ifaddr"}),
     "pystack/testing/": frozenset({"hypothesis"}),
     "sfu/": frozenset({"attrs", "google", "livekit"}),
     "sfu/server/": frozenset({"aiohttp", "jwt", "yaml", "structlog", "uvloop"}),
