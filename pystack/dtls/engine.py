@@ -283,7 +283,10 @@ class DtlsEngine:
     def _take_content(self, kind: int, payload: bytes, epoch: int, now: float) -> None:
         if kind == HANDSHAKE:
             for fragment in parse_fragments(payload):
-                self._take_fragment(fragment, epoch, now)
+                try:
+                    self._take_fragment(fragment, epoch, now)
+                except DecodeError as error:  # the next one in the record may be good
+                    self._drop(error.message, now)
         elif kind == ALERT:
             self._take_alert(Alert.parse(payload), epoch, now)
         elif kind == CHANGE_CIPHER_SPEC:
@@ -325,6 +328,8 @@ class DtlsEngine:
     # The handshake
 
     def _take_fragment(self, fragment: Fragment, epoch: int, now: float) -> None:
+        if self._machine.state is EngineState.ENDED:
+            return
         # Only a Finished is protected, and it always is: whatever else claims so is forged, or a renegotiation.
         if (fragment.kind == HandshakeType.FINISHED) != (epoch == 1):
             raise DecodeError("handshake message in the wrong epoch")

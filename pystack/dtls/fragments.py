@@ -19,6 +19,8 @@ _AHEAD = 8
 """How many messages beyond the next one are kept; the longest flight has five."""
 _MAX_MESSAGE = 16384
 _MAX_TOTAL = 65536
+_MAX_GAPS = 64
+"""How scattered a message may arrive; one that is more so is no peer's doing, and is begun again."""
 
 
 class Arrival(Enum):
@@ -43,6 +45,8 @@ class Message:
 
     def add(self, offset: int, data: bytes) -> None:
         """Put a fragment in its place."""
+        if len(self._got) > _MAX_GAPS:
+            self._got.clear()
         self._body[offset : offset + len(data)] = data
         self._got.add_range(offset, offset + len(data))
 
