@@ -8,7 +8,7 @@ the least, so that a place kept for later stays usable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -58,14 +58,14 @@ def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional:
     agreed = _agree(negotiation.remote_sections, transceivers)
     sections = [_local_section(one, transceiver) for one, transceiver in zip(agreed, transceivers, strict=True)]
     alive = tuple(one.mid for one in agreed if not one.rejected)
-    bundle = tuple(mid for mid in negotiation.remote_bundle if mid in alive)
+    bundle = _order_bundle(negotiation, [mid for mid in negotiation.remote_bundle if mid in alive])
     tagged = next(iter(bundle or alive), None)
     role = _role(negotiation, local) if alive else negotiation.dtls_role
     media = [
         write_section(
             section,
             local,
-            setup="active" if role == "client" else "passive",
+            setup=_setup(negotiation, role),
             with_candidates=section.mid == tagged,
             transceiver=transceiver,
             remote=remote,
@@ -102,6 +102,25 @@ def _role(negotiation: Negotiation, local: LocalSession) -> DtlsRole:
     if offered == "actpass":
         return "client" if local.transport.setup == "active" else "server"
     return "server" if offered == "active" else "client"
+
+
+def _order_bundle(negotiation: Negotiation, alive: Sequence[str]) -> tuple[str, ...]:
+    """Name the members that the bundle has first, then the new ones.
+
+    The first owns the transport. A remote that put a new section into a dead place at the front of the order names it
+    first, and would move everything to a new transport for it; with this order Chromium and Firefox keep the one that
+    runs. (RFC 8843 7.3.2 would let the newcomer take over.)
+    """
+    kept = [mid for mid in negotiation.bundle if mid in alive]
+    return (*kept, *(mid for mid in alive if mid not in kept))
+
+
+def _setup(negotiation: Negotiation, role: DtlsRole | None) -> Literal["active", "passive"]:
+    """Say our role; but an answer may not repeat what the offer said, even where that was wrong (RFC 4145 4.1)."""
+    offered = negotiation.transport.setup if negotiation.transport is not None else "actpass"
+    if offered in ("active", "passive"):
+        return "passive" if offered == "active" else "active"
+    return "active" if role == "client" else "passive"
 
 
 def _agree(

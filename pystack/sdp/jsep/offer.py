@@ -1,7 +1,8 @@
 """``create_offer`` (RFC 9429 5.2): every m-line in its place, then what is new, then data if it is new.
 
-The text is a function of the arguments alone, so creating twice gives the same. A transceiver without a section takes
-the first dead m-line before it gets one of its own (RFC 9429 5.2.2).
+The text is a function of the arguments alone, so creating twice gives the same. A transceiver without a section takes a
+dead m-line before it gets one of its own (RFC 9429 5.2.2), but none in front of the first living one: the first m-line
+of the bundle owns the transport, and Chromium would build a new one, with a new DTLS association, for a newcomer there.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class _Plan:
         self._numbers = PayloadTypes(base.payload_types)
         self._ids = ExtensionIds(base.extension_ids)
         mids: Collection[str] = base.mids
-        living = {slot.mid for slot in base.slots if not slot.dead}
+        self._living = living = {slot.mid for slot in base.slots if not slot.dead}
         self._placed = {one.mid: one for one in local.transceivers if one.mid is not None and one.mid in living}
         # A mid that the base does not know was given by an offer that this one replaces: it is kept. One whose m-line
         # is dead was rejected: its transceiver has nothing to wait for.
@@ -113,9 +114,10 @@ class _Plan:
     def continue_slot(self, index: int, slot: Slot) -> None:
         """Decide what becomes of an m-line that exists."""
         if slot.dead:
-            if self._waiting:
+            behind = any(not section.rejected for section in self.sections) or not self._living
+            if behind and self._waiting:
                 self._add_media(self._waiting.popleft())
-            elif self._wants_data:
+            elif behind and self._wants_data:
                 self._add_data()
             else:
                 self._add_rejected(slot)
@@ -169,8 +171,11 @@ class _Plan:
         if transceiver.direction in ("sendrecv", "sendonly"):
             section = attrs.evolve(section, send_rids=transceiver.send_rids)
         if transceiver.direction in ("sendrecv", "recvonly"):
-            asked = tuple(rid for rid in transceiver.receive_rids if rid not in section.send_rids)
-            section = attrs.evolve(section, receive_rids=asked)
+            # Layers that come already are asked for again: an offer without them would end the simulcast.
+            asked = transceiver.receive_rids or (
+                agreed.receive_rids if agreed and transceiver.receive_simulcast else ()
+            )
+            section = attrs.evolve(section, receive_rids=tuple(rid for rid in asked if rid not in section.send_rids))
         self.sections.append(section)
 
     def _new_mid(self, wish: str | None) -> str:

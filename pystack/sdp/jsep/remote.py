@@ -84,7 +84,7 @@ def _read(base: Negotiation, kind: DescriptionType, model: SessionDescriptionMod
         if kind != "offer" and not one.rejected and one.kind in ("audio", "video") and not one.rtcp_mux:
             raise InvalidArgument(f"{_where(one.index, one.mid)}: a=rtcp-mux is missing")
     sections = [one if _usable(one) else _rejected(one) for one in sections]
-    tag = _transport_index(sections, bundle)
+    tag = _transport_index(sections, bundle, base.bundle if kind == "offer" else ())
     if tag is None:
         return RemoteDescription(sections=tuple(sections), transport=None, bundle=bundle or (), next_mid=next_mid)
     members = {sections[tag].mid, *(bundle or ())}
@@ -139,10 +139,15 @@ def _mids(base: Negotiation, model: SessionDescriptionModel) -> tuple[list[str],
     return mids, number
 
 
-def _transport_index(sections: Sequence[RemoteSection], bundle: Sequence[str] | None) -> int | None:
-    """Return the index of the section whose transport is used, or ``None`` if every section is rejected."""
+def _transport_index(
+    sections: Sequence[RemoteSection], bundle: Sequence[str] | None, running: Sequence[str]
+) -> int | None:
+    """Return the index of the section whose transport is used, or ``None`` if every section is rejected.
+
+    ``running`` is the bundle in force, whose members come first, as they will in our answer.
+    """
     alive = {section.mid: section.index for section in sections if not section.rejected}
-    grouped = next((alive[mid] for mid in bundle or () if mid in alive), None)
+    grouped = next((alive[mid] for mid in (*running, *(bundle or ())) if mid in alive and mid in (bundle or ())), None)
     return grouped if grouped is not None else next(iter(alive.values()), None)
 
 
