@@ -4,7 +4,7 @@ The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built 
 :class:`UdpMux` directly.
 """
 
-from pystack.aio.clock import clock_of
+from pystack.aio.clock import clock_of, wall_offset
 from pystack.aio.driver import Driver
 from pystack.aio.ice import FullIceOptions, FullTransport, IceServer
 from pystack.aio.lite import LiteTransport
@@ -34,4 +34,5 @@ __all__ = [
     "UdpOptions",
     "Waiters",
     "clock_of",
+    "wall_offset",
 ]

@@ -10,9 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
-__all__ = ["clock_of"]
+__all__ = ["clock_of", "wall_offset"]
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """The clock of this loop, in monotonic seconds; times from it may be given to ``loop.call_at``."""
     return time.monotonic if type(loop).__module__.partition(".")[0] == "uvloop" else loop.time
+
+
+def wall_offset(loop: asyncio.AbstractEventLoop) -> float:
+    """What to add to the loop's clock to get seconds since 1970, as of now: for what the wire wants as NTP time."""
+    return time.time() - clock_of(loop)()

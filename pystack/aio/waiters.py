@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
 from math import inf
 from typing import TypeVar
 
@@ -36,19 +35,13 @@ __all__ = ["Waiters"]
 T = TypeVar("T")
 
 
-class _Signal(Enum):
-    """Why a parked future was resolved. A value and never an exception: an exception that nobody fetches is logged."""
-
-    BATON = 0
-    OVERDUE = 1
-    ENDED = 2
-
-
 @attrs.define(eq=False)
 class _Place:
-    """A place in the queue; its future is replaced each time that its holder tried in vain."""
+    """A place in the queue. Its future is a bell and no more: it never carries an exception, which nobody might
+    fetch; who is rung looks for himself why. A new one is hung before each try, so that a ring during it counts.
+    """
 
-    future: asyncio.Future[_Signal]
+    future: asyncio.Future[None]
 
 
 class Waiters:
@@ -63,6 +56,7 @@ class Waiters:
         self._loop = loop or asyncio.get_running_loop()
         self._clock = clock_of(self._loop)
         self._places: deque[_Place] = deque()
+        self._wakes = 0
         self._deadline = inf
         self._timer: LazyTimer | None = None
         self._reason: Reason | None = None
@@ -91,29 +85,35 @@ class Waiters:
             Closed: it was terminated, before or meanwhile.
         """
         self._check()
+        wakes = self._wakes
         if not self._places:
             result = attempt()
             if result:
                 return result
+            self._check()
         place = _Place(self._loop.create_future())
         self._places.append(place)
         try:
+            self._arm()
+            if wakes != self._wakes:
+                self.wake()  # it rang while we tried, and nobody was there to hear it
             while True:
                 await place.future
+                place.future = self._loop.create_future()
                 self._check()
-                result = attempt()
-                if result:
-                    return result
-                if place.future.done():  # unless the attempt itself has terminated us
-                    place.future = self._loop.create_future()
+                if self._places[0] is place:
+                    result = attempt()
+                    if result:
+                        return result
                     self._check()
         finally:
             self._leave(place)
 
     def wake(self) -> None:
         """The head may try (again): there is room, or something has arrived. Harmless at any time."""
-        if self._places and not self._places[0].future.done():
-            self._places[0].future.set_result(_Signal.BATON)
+        self._wakes += 1
+        if self._places:
+            _ring(self._places[0])
 
     def set_deadline(self, at: float | None) -> None:
         """From ``at`` on, every wait raises ``TimeoutError``, those under way included; ``None`` takes it back.
@@ -122,14 +122,8 @@ class Waiters:
             at: absolute seconds of the loop's clock.
         """
         self._deadline = inf if at is None else at
-        if self._reason is not None:
-            return
-        if self._deadline <= self._clock():
-            self._overdue(self._deadline)
-        elif self._deadline < inf or self._timer is not None:
-            if self._timer is None:
-                self._timer = LazyTimer(self._loop, self._overdue)
-            self._timer.set(self._deadline)
+        if self._places:
+            self._arm()
 
     def terminate(self, reason: Reason) -> None:
         """It ends: release everybody, now and later, with ``Closed`` because of ``reason``. The first reason stays."""
@@ -139,7 +133,7 @@ class Waiters:
         if self._timer is not None:
             self._timer.close()
             self._timer = None
-        self._release(_Signal.ENDED)
+        self._ring_all()
 
     def _check(self) -> None:
         if self._reason is not None:
@@ -147,16 +141,35 @@ class Waiters:
         if self._deadline < inf and self._deadline <= self._clock():
             raise TimeoutError(f"the deadline of {self.what} has passed")
 
-    def _overdue(self, _now: float) -> None:
-        self._release(_Signal.OVERDUE)
+    def _arm(self) -> None:
+        # Only while somebody waits, so that an idle thing with a far deadline is not kept alive by the loop.
+        if self._deadline <= self._clock():
+            self._ring_all()
+        elif self._timer is not None:
+            self._timer.set(self._deadline)
+        elif self._deadline < inf and self._reason is None:
+            self._timer = LazyTimer(self._loop, self._overdue)
+            self._timer.set(self._deadline)
 
-    def _release(self, signal: _Signal) -> None:
+    def _overdue(self, _now: float) -> None:
+        # The loop may fire a little early; whoever is rung must find that the time has come.
+        self._deadline = min(self._deadline, self._clock())
+        self._ring_all()
+
+    def _ring_all(self) -> None:
         for place in self._places:
-            if not place.future.done():
-                place.future.set_result(signal)
+            _ring(place)
 
     def _leave(self, place: _Place) -> None:
         was_head = self._places[0] is place
         self._places.remove(place)
-        if was_head:
-            self.wake()
+        if was_head and self._places:
+            _ring(self._places[0])
+        if not self._places and self._timer is not None:
+            self._timer.close()
+            self._timer = None
+
+
+def _ring(place: _Place) -> None:
+    if not place.future.done():
+        place.future.set_result(None)
