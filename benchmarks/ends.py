@@ -107,15 +107,19 @@ class OurEnd:
     """Our PeerConnection."""
 
     def __init__(self) -> None:
+        import pystack.aio.ice  # noqa: PLC0415
         from pystack import Configuration, DataChannelAdded, PeerConnection  # noqa: PLC0415
         from pystack.sctp import AssociationOptions  # noqa: PLC0415
+        from pystack.session import SessionOptions  # noqa: PLC0415
 
+        pystack.aio.ice.local_addresses = lambda **_: ["127.0.0.1"]
         self.received = 0
         self._added = DataChannelAdded
         self._connection = PeerConnection(
             Configuration(
-                address_filter=lambda address, kind: address == "127.0.0.1",
-                association=AssociationOptions(mtu=MTU, send_buffer=BUFFER, stream_send_buffer=BUFFER),
+                session=SessionOptions(
+                    association=AssociationOptions(mtu=MTU, send_buffer=BUFFER, stream_send_buffer=BUFFER)
+                ),
             )
         )
         self._channel: Any = None
@@ -135,8 +139,7 @@ class OurEnd:
         self.received += len(message)
 
     async def _gathered(self) -> str:
-        while self._connection.ice_gathering_state != "complete":  # noqa: ASYNC110 - a set-up, not measured
-            await asyncio.sleep(0.005)
+        await self._connection.wait_gathered(timeout=10)
         return str(self._connection.local_description.sdp)
 
     async def offer(self) -> str:
@@ -158,7 +161,7 @@ class OurEnd:
 
     async def opened(self) -> None:
         await self._announced.wait()
-        await self._channel.wait_open(30)
+        await self._channel.wait_open(timeout=30)
 
     async def send(self, message: bytes) -> None:
         await self._channel.write(message)

@@ -70,9 +70,10 @@ const operations = {
     return { browser: id, pid: handle.process().pid, version: await handle.version() };
   },
 
-  // {browser, url} -> {page}
-  async page({ browser, url }) {
+  // {browser, url, preload?} -> {page}; preload: the source of a function that runs before the page's own scripts
+  async page({ browser, url, preload }) {
     const page = await browsers.get(browser).handle.newPage();
+    if (preload) await page.evaluateOnNewDocument(preload);
     const id = next++;
     pages.set(id, page);
     page.on("console", (line) => say({ event: "console", page: id, type: line.type(), text: line.text() }));

@@ -153,9 +153,9 @@ class Browser:
         self.pid = pid
         self.version = version
 
-    async def open(self, url: str) -> Page:
-        """Open a page and wait until its document is parsed."""
-        told = await self.driver.request("page", browser=self.number, url=url)
+    async def open(self, url: str, preload: str = "") -> Page:
+        """Open a page and wait until its document is parsed; ``preload`` is JavaScript that runs before its own."""
+        told = await self.driver.request("page", browser=self.number, url=url, preload=preload)
         return Page(self.driver, told["page"])
 
     async def kill(self) -> None:
