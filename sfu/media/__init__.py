@@ -5,6 +5,7 @@ from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import LayerSelector, low_to_high
 from sfu.media.munger import Munger
+from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
 from sfu.media.routes import RouteTable
 from sfu.media.uptrack import UpTrack
@@ -14,6 +15,7 @@ __all__ = [
     "DownTrack",
     "LayerSelector",
     "Munger",
+    "Outlet",
     "Packet",
     "PacketSink",
     "PacketSource",

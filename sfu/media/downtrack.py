@@ -6,9 +6,10 @@ write. It never waits; what a subscriber's transport does not take is dropped th
 
 from __future__ import annotations
 
+from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
-from sfu.media.munger import Munger
-from sfu.media.ports import Codec, Packet, PacketSink
+from sfu.media.outlet import Outlet
+from sfu.media.ports import Codec, Packet
 
 __all__ = ["DownTrack"]
 
@@ -25,16 +26,37 @@ class DownTrack:
         packets, octets: forwarded so far.
         drops: what was not, by why.
         since, first_packet: monotonic seconds of the binding and of the first packet forwarded (0 before).
+        requested_after_ms: milliseconds from the binding to the first key-frame request, ``None`` without one.
     """
 
-    __slots__ = ("_codecs", "_munger", "_payload_types", "_sink") + (
-        "drops", "first_packet", "generation", "layer", "octets", "packets", "paused", "since",
-    )  # fmt: skip
+    __slots__ = (
+        "_codecs",
+        "_munger",
+        "_payload_types",
+        "_sink",
+        "drops",
+        "first_packet",
+        "generation",
+        "layer",
+        "octets",
+        "packets",
+        "paused",
+        "requested_after_ms",
+        "since",
+    )
 
-    def __init__(self, sink: PacketSink, codecs: dict[int, Codec], generation: int, paused: bool, since: float) -> None:
-        self._sink = sink
+    def __init__(
+        self,
+        outlet: Outlet,
+        codecs: dict[int, Codec],
+        generation: int,
+        paused: bool,
+        since: float,
+    ) -> None:
+        self._sink = outlet.sink
         self._codecs = codecs  # the publisher's, by payload type
-        self._munger = Munger(next((codec.clock_rate for codec in codecs.values()), 90000))
+        self._munger = munger = outlet.munger
+        munger.clock_rate = next((codec.clock_rate for codec in codecs.values()), munger.clock_rate)
         self._payload_types: dict[int, int | None] = {}
         self.generation = generation
         self.paused = paused
@@ -44,6 +66,7 @@ class DownTrack:
         self.drops: dict[str, int] = {}
         self.since = since
         self.first_packet = 0.0
+        self.requested_after_ms: float | None = None
 
     @property
     def waiting(self) -> bool:
@@ -71,13 +94,19 @@ class DownTrack:
         if payload_type is None:
             self._drop("codec")
             return
-        if self._sink.write(packet, payload_type=payload_type, sequence_number=numbers[0], timestamp=numbers[1]):
-            if not self.packets:
-                self.first_packet = now
-            self.packets += 1
-            self.octets += len(packet.payload)
-        else:
+        try:
+            taken = self._sink.write(
+                packet, payload_type=payload_type, sequence_number=numbers[0], timestamp=numbers[1]
+            )
+        except Closed:  # its connection ended a moment ago; the room will say so
+            taken = False
+        if not taken:
             self._drop("transport")
+            return
+        if not self.packets:
+            self.first_packet = now
+        self.packets += 1
+        self.octets += len(packet.payload)
 
     def pause(self, paused: bool) -> bool:
         """Stop or let run; return whether that changed anything. Running again begins with a key frame."""

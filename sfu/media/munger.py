@@ -19,18 +19,28 @@ _GUARD: Final = 1000
 class Munger:
     """Shifts the numbers of one outgoing stream.
 
+    It belongs to the outgoing stream (one SSRC), and outlives the tracks that are sent on it one after the other.
+
     Attributes:
+        clock_rate: timestamps per second.
         sequence_number: the newest number sent.
         timestamp: of that packet.
     """
 
-    __slots__ = ("_clock_rate", "_first", "_guard", "_sent_at", "_shift", "_started", "_time_shift") + (
+    __slots__ = (
+        "_first",
+        "_guard",
+        "_sent_at",
+        "_shift",
+        "_started",
+        "_time_shift",
+        "clock_rate",
         "sequence_number",
         "timestamp",
     )
 
     def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
+        self.clock_rate = clock_rate
         self._started = False
         self._shift = 0
         self._time_shift = 0
@@ -44,7 +54,7 @@ class Munger:
         """The packet with these numbers is the first of another source, or after a pause."""
         if self._started:
             self._shift = (self.sequence_number + 1 - sequence_number) & 0xFFFF
-            passed = max(1, round((now - self._sent_at) * self._clock_rate))
+            passed = max(1, round((now - self._sent_at) * self.clock_rate))
             self._time_shift = (self.timestamp + passed - timestamp) & 0xFFFFFFFF
         else:
             self._started = True

@@ -1,7 +1,7 @@
 """What forwarding needs of a transport: three small protocols, so that it runs in tests on plain objects.
 
-``pystack.RtpReceiver`` is a :class:`PacketSource`, ``pystack.RtpSender`` a :class:`PacketSink`, ``pystack.rtp.RtpPacket``
-a :class:`Packet` and ``pystack.rtp.CodecSpec`` a :class:`Codec`.
+``pystack.RtpReceiver`` is a :class:`PacketSource`, ``pystack.RtpSender`` a :class:`PacketSink`,
+``pystack.rtp.RtpPacket`` a :class:`Packet` and ``pystack.rtp.CodecSpec`` a :class:`Codec`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sfu.media.ports import PacketSink, PacketSource
+from sfu.media.outlet import Outlet
+from sfu.media.ports import PacketSource
 from sfu.media.uptrack import UpTrack
 from sfu.tracks import Kind
 
@@ -39,13 +40,13 @@ class RouteTable:
             ended.close()
 
     def add(
-        self, track: str, subscriber: str, sink: PacketSink, generation: int, *, paused: bool, since: float, now: float
+        self, track: str, subscriber: str, outlet: Outlet, generation: int, *, paused: bool, since: float, now: float
     ) -> bool:
         """Let a track flow to a subscriber; false if there is no such track."""
         uptrack = self._tracks.get(track)
         if uptrack is None:
             return False
-        uptrack.add(subscriber, sink, generation, paused=paused, since=since, now=now)
+        uptrack.add(subscriber, outlet, generation, paused=paused, since=since, now=now)
         return True
 
     def pause(self, track: str, subscriber: str, generation: int, paused: bool, now: float) -> None:

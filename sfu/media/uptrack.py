@@ -12,7 +12,8 @@ from typing import Final
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import LayerSelector
-from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
+from sfu.media.outlet import Outlet
+from sfu.media.ports import Codec, Packet, PacketSource
 from sfu.tracks import Kind
 
 __all__ = ["UpTrack"]
@@ -76,17 +77,16 @@ class UpTrack:
             if self._waiting and now - self.last_request >= _ASK_AGAIN:
                 self.request_key_frame(now)
 
-    def add(
-        self, subscriber: str, sink: PacketSink, generation: int, *, paused: bool, since: float, now: float
-    ) -> None:
+    def add(self, subscriber: str, outlet: Outlet, generation: int, *, paused: bool, since: float, now: float) -> None:
         """Forward to one more subscriber, and ask for a key frame at once."""
         self.remove(subscriber)
-        down = DownTrack(sink, self._codecs, generation, paused, since)
+        down = DownTrack(outlet, self._codecs, generation, paused, since)
         self._downs[subscriber] = down
         self._fan_out = tuple(self._downs.values())
         down.listen(self._asked)
         if not paused:
             self._await_key_frame(now)
+            down.requested_after_ms = round((now - since) * 1000, 1)
 
     def pause(self, subscriber: str, generation: int, paused: bool, now: float) -> None:
         """Pause one subscriber or let it run again."""

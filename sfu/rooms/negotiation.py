@@ -7,7 +7,7 @@ reports back (``answered`` or ``failed``). Nothing here waits: the watchdog of :
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -67,13 +67,15 @@ class Negotiation:
             for section in sections
         )
 
-    def answered(self, participant: Participant, offer_id: int, sdp: str, now: float) -> None:
+    def answered(
+        self, participant: Participant, offer_id: int, sdp: str, mime_types: Mapping[str, str], now: float
+    ) -> None:
         """The answer is made: send it, and let everything that it settles follow."""
         current, following = participant.session.offers.finish(offer_id, now)
         planned = self._planned.pop(participant.sid, None)
         if not current or planned is None:
             return
-        new, ended = participant.publications.settle(planned.sections)
+        new, ended = participant.publications.settle(planned.sections, mime_types)
         tracks = {**participant.publications.by_mid(), **planned.carried}
         answer = rtc.SessionDescription(type="answer", sdp=sdp, id=offer_id, mid_to_track_id=tracks)
         self._context.outbox.send(participant.sid, rtc.SignalResponse(answer=answer))

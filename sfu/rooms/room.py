@@ -7,7 +7,7 @@ never passes through it: it only says which routes there are. Called by ``sfu.se
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -94,15 +94,16 @@ class Room:
 
     def tick(self, now: float) -> None:
         """Time has come for what is due."""
-        for timer in self._context.timers.expired(now):
-            what, _, sid = timer.partition(":")
-            participant = self._context.roster.get(sid)
-            if what == "empty":
-                self.end(now, LeaveReason.ROOM_CLOSED)
-            elif what == "snapshot":
-                self._broadcast_room(now)
-            elif participant is not None:
-                self._expire(what, participant, now)
+        while timers := self._context.timers.expired(now):  # one may make another due at once
+            for timer in timers:
+                what, _, sid = timer.partition(":")
+                participant = self._context.roster.get(sid)
+                if what == "empty":
+                    self.end(now, LeaveReason.ROOM_CLOSED)
+                elif what == "snapshot":
+                    self._broadcast_room(now)
+                elif participant is not None:
+                    self._expire(what, participant, now)
 
     def flush(self, now: float, limit: float = inf) -> list[tuple[bytes, Hashable]]:
         """Hand over at most ``limit`` outgoing frames, each with the session id that it is for."""
@@ -162,11 +163,13 @@ class Room:
             return None
         return self._negotiation.plan(participant, offer_id, sections, now)
 
-    def answered(self, sid: str, offer_id: int, sdp: str, now: float) -> None:
-        """The answer to the offer in progress is made."""
+    def answered(
+        self, sid: str, offer_id: int, sdp: str, now: float, *, mime_types: Mapping[str, str] | None = None
+    ) -> None:
+        """The answer to the offer in progress is made; ``mime_types`` tells what each section of it receives."""
         participant = self._context.roster.get(sid)
         if participant is not None:
-            self._negotiation.answered(participant, offer_id, sdp, now)
+            self._negotiation.answered(participant, offer_id, sdp, mime_types or {}, now)
 
     def negotiation_failed(self, sid: str, message: str, now: float) -> None:
         """The offer in progress cannot be answered: the client is told why, and leaves."""

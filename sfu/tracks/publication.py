@@ -6,7 +6,7 @@ is *live* until a later offer no longer sends on that section. Only live tracks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 from livekit.protocol import models, rtc
@@ -103,19 +103,22 @@ class Publications:
                 continue
             self._pending.pop(info.cid, None)
             self._matched[section.mid] = info.evolve(
-                mid=section.mid, mime_type=section.mime_type, rids=section.rids, cid=info.cid or section.track_id
+                mid=section.mid, rids=section.rids, cid=info.cid or section.track_id
             )
             taken[section.mid] = info.sid
         return taken
 
-    def settle(self, sections: Iterable[OfferedSection]) -> tuple[list[TrackInfo], list[TrackInfo]]:
-        """The answer went out: return the tracks that are new now, and those that ended."""
+    def settle(
+        self, sections: Iterable[OfferedSection], mime_types: Mapping[str, str]
+    ) -> tuple[list[TrackInfo], list[TrackInfo]]:
+        """The answer went out, with these codecs by mid: return the tracks that are new, and those that ended."""
         sending = {section.mid for section in sections if section.sends}
         replaced = {mid for mid in self._matched if mid in sending}
         ended = [info for info in self._live.values() if info.mid not in sending or info.mid in replaced]
         for info in ended:
             del self._live[info.sid]
-        new = [self._matched.pop(mid) for mid in list(self._matched) if mid in sending]
+        matched = [(mid, self._matched.pop(mid)) for mid in list(self._matched) if mid in sending]
+        new = [info.evolve(mime_type=mime_types.get(mid, info.mime_type)) for mid, info in matched]
         for info in new:
             self._live[info.sid] = info
         return new, ended

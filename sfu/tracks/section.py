@@ -21,7 +21,6 @@ class OfferedSection:
         sends: the client wants to send on it.
         receives: the client can receive on it.
         track_id: the client's own id of the track that it sends (from ``a=msid``).
-        mime_type: of the codec that we would receive, ``video/VP8``.
         rids: the simulcast layers in the order of the offer.
     """
 
@@ -30,7 +29,6 @@ class OfferedSection:
     sends: bool
     receives: bool
     track_id: str = ""
-    mime_type: str = ""
     rids: tuple[str, ...] = ()
 
 

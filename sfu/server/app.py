@@ -1,0 +1,189 @@
+"""The HTTP and WebSocket surface: LiveKit's ``/rtc/v1``, the demo page, health and debugging.
+
+A failed join is answered before the upgrade, with a status and a text that says what to do, because that is what the
+SDKs show to people. After the upgrade only frames and the room's own messages travel.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from aiohttp import WSMsgType, web
+from livekit.protocol import rtc
+
+from pystack.base import SecretRandomness
+from pystack.errors import DecodeError
+from sfu.identifiers import identifier
+from sfu.rooms import Admission, LeaveReason
+from sfu.server.auth import AuthError, Claims, make_token, verify
+from sfu.server.config import DEV_KEY
+from sfu.server.member import Member
+from sfu.server.room_host import RoomHost
+from sfu.server.runtime import Refused, Runtime
+from sfu.server.socket import SignalSocket
+from sfu.signal import MAX_FRAME, ClientHello, parse_hello, request_from_text
+
+__all__ = ["HEARTBEAT", "make_app"]
+
+HEARTBEAT: Final = 10.0
+"""Seconds between WebSocket pings; a client that does not answer within half of that is gone."""
+
+_WEB: Final = Path(__file__).parent / "web"
+_RUNTIME: Final = web.AppKey("runtime", Runtime)
+_PAGES: Final = {"/": "index.html", "/app.js": "app.js", "/style.css": "style.css"}
+_ONLY_SINGLE: Final = "this server has single peer connections only: use /rtc/v1\n"
+_UNNAMED: Final = re.compile(r"[^a-z0-9]+")
+_POLICY: Final = (
+    "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; img-src 'self' data:"
+)
+
+
+def make_app(runtime: Runtime) -> web.Application:
+    """Make the application around a runtime."""
+    app = web.Application()
+    app[_RUNTIME] = runtime
+    app.router.add_get("/rtc/v1", _signal)
+    app.router.add_get("/rtc/v1/validate", _validate)
+    app.router.add_get("/rtc", _dual)
+    app.router.add_get("/rtc/validate", _dual)
+    app.router.add_get("/healthz", _health)
+    for path in _PAGES:
+        app.router.add_get(path, _page)
+    if runtime.config.dev:
+        app.router.add_get("/dev/token", _dev_token)
+        app.router.add_get("/debug/rooms", _debug)
+    return app
+
+
+# ---------------------------------------------------------------------- signalling
+
+
+async def _signal(request: web.Request) -> web.StreamResponse:
+    runtime = request.app[_RUNTIME]
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        return _text(404, "this is a WebSocket address: connect with a LiveKit SDK\n")
+    try:
+        claims, hello = _introduce(request, runtime)
+        admission = _admission(claims, hello)
+        runtime.check(claims.room, admission)
+    except AuthError as error:
+        return _text(401, f"{error}\n")
+    except DecodeError as error:
+        return _text(400, f"{error}\n")
+    except Refused as error:
+        return _text(403, f"{error}\n")
+    ws = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
+    await ws.prepare(request)
+    socket = SignalSocket(ws, text=hello.text)
+    if hello.reconnect:
+        # Sessions are not kept for a client whose signalling broke: it joins anew, which SDKs do by themselves.
+        _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+    else:
+        try:
+            host, member = runtime.join(claims.room, admission, hello, socket)
+        except Refused:
+            _leave(socket, LeaveReason.JOIN_FAILURE, rtc.LeaveRequest.DISCONNECT)
+        else:
+            await _serve(ws, socket, host, member)
+    socket.finish()
+    await socket.wait_finished()
+    return ws
+
+
+async def _serve(ws: web.WebSocketResponse, socket: SignalSocket, host: RoomHost, member: Member) -> None:
+    try:
+        async for message in ws:
+            if message.type is WSMsgType.BINARY:
+                socket.text = False
+                host.receive(member, message.data)
+            elif message.type is WSMsgType.TEXT:
+                socket.text = True
+                try:
+                    frame = request_from_text(message.data)
+                except DecodeError:
+                    frame = b""  # says nothing, so the room counts it with its other undecodable frames
+                host.receive(member, frame)
+    finally:
+        host.signal_lost(member)
+
+
+def _leave(socket: SignalSocket, reason: LeaveReason, action: rtc.LeaveRequest.Action) -> None:
+    leave = rtc.LeaveRequest(reason=int(reason), action=action)  # type: ignore[arg-type]
+    leave.can_reconnect = action == rtc.LeaveRequest.RECONNECT
+    socket.send(rtc.SignalResponse(leave=leave).SerializeToString())
+
+
+async def _validate(request: web.Request) -> web.Response:
+    """Why a WebSocket would be refused: clients ask here after a failed upgrade."""
+    runtime = request.app[_RUNTIME]
+    try:
+        claims, hello = _introduce(request, runtime)
+        runtime.check(claims.room, _admission(claims, hello))
+    except AuthError as error:
+        return _text(401, f"{error}\n")
+    except DecodeError as error:
+        return _text(400, f"{error}\n")
+    except Refused as error:
+        return _text(403, f"{error}\n")
+    return _text(200, "success\n")
+
+
+async def _dual(request: web.Request) -> web.Response:
+    return _text(404, _ONLY_SINGLE)
+
+
+def _introduce(request: web.Request, runtime: Runtime) -> tuple[Claims, ClientHello]:
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    token = request.query.get("access_token") or (bearer.strip() if scheme.lower() == "bearer" else "")
+    claims = verify(token, runtime.config.keys, request.query.get("room", ""))
+    return claims, parse_hello(request.query)
+
+
+def _admission(claims: Claims, hello: ClientHello) -> Admission:
+    # A client may bring metadata of its own when its token lets it change them later anyway.
+    own = claims.grants.can_update_metadata
+    return Admission(
+        identity=claims.identity,
+        name=claims.name,
+        metadata=(hello.metadata if own else "") or claims.metadata,
+        attributes={**claims.attributes, **(hello.attributes if own else {})},
+        grants=claims.grants,
+        client=hello.client,
+        kind=claims.kind,
+        auto_subscribe=hello.auto_subscribe,
+    )
+
+
+# ---------------------------------------------------------------------- pages
+
+
+async def _page(request: web.Request) -> web.StreamResponse:
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    return web.FileResponse(_WEB / _PAGES[request.path], headers=headers)
+
+
+async def _health(request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok", "version": request.app[_RUNTIME].version})
+
+
+async def _dev_token(request: web.Request) -> web.Response:
+    """A token for whoever asks: only with ``--dev``."""
+    room, name = request.query.get("room", "").strip(), request.query.get("name", "").strip()
+    if not room or not name or len(room) > 128 or len(name) > 128:
+        return web.json_response({"error": "give ?room= and ?name=, 128 characters at most"}, status=400)
+    stem = _UNNAMED.sub("-", name.lower()).strip("-")
+    identity = request.query.get("identity") or identifier(f"{stem or 'guest'}-", SecretRandomness())[: len(stem) + 6]
+    keys = request.app[_RUNTIME].config.keys
+    key = DEV_KEY if DEV_KEY in keys else next(iter(keys))
+    token = make_token(key, keys[key], identity=identity, room=room, name=name, grants={"canUpdateOwnMetadata": True})
+    return web.json_response({"token": token, "identity": identity, "room": room})
+
+
+async def _debug(request: web.Request) -> web.Response:
+    return web.json_response(request.app[_RUNTIME].stats())
+
+
+def _text(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text, headers={"Access-Control-Allow-Origin": "*"})

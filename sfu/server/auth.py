@@ -1,0 +1,163 @@
+"""LiveKit-style access tokens: JWTs signed with HS256, the API key as issuer and the identity as subject.
+
+A verdict is either :class:`Claims` or an :class:`AuthError` whose text tells the person who made the token what is
+wrong with it and how to mend it, and nothing about any secret. Called by ``sfu.server.app`` and ``sfu.server.cli``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+import jwt
+from livekit.protocol import models
+
+from sfu.rooms import Grants
+
+__all__ = ["MAX_TOKEN", "AuthError", "Claims", "make_token", "verify"]
+
+MAX_TOKEN: Final = 16 * 1024
+"""The longest token in characters."""
+_LEEWAY: Final = 10.0  # seconds by which clocks may differ
+_MAX_NAME: Final = 256
+
+
+class AuthError(Exception):
+    """The token does not allow this; the text says why and what to do."""
+
+
+@attrs.frozen(kw_only=True)
+class Claims:
+    """What a valid token says."""
+
+    identity: str
+    room: str
+    name: str = ""
+    metadata: str = ""
+    attributes: Mapping[str, str] = attrs.field(factory=dict)
+    kind: int = 0
+    grants: Grants = attrs.field(factory=Grants)
+
+
+def make_token(
+    key: str,
+    secret: str,
+    *,
+    identity: str,
+    room: str,
+    name: str = "",
+    lifetime: float = 6 * 3600,
+    grants: Mapping[str, Any] | None = None,
+) -> str:
+    """Sign a token that lets ``identity`` join ``room`` for ``lifetime`` seconds.
+
+    ``grants`` adds to the video grant, with LiveKit's names: ``{"canPublish": False}``.
+    """
+    now = time.time()
+    claims = {
+        "iss": key,
+        "sub": identity,
+        "name": name or identity,
+        "nbf": int(now),
+        "exp": int(now + lifetime),
+        "video": {"room": room, "roomJoin": True, **(grants or {})},
+    }
+    with warnings.catch_warnings():
+        # The well-known development secret is short on purpose; `sfu serve` warns about short secrets itself.
+        warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+        return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def verify(token: str, keys: Mapping[str, str], room: str = "") -> Claims:
+    """Check a token against the secrets by API key, and read it; ``room`` is used when the token names none.
+
+    Raises:
+        AuthError: with a text for whoever made the token.
+    """
+    if not token:
+        raise AuthError("no access token: send it as ?access_token=… or in the header 'Authorization: Bearer …'")
+    if len(token) > MAX_TOKEN:
+        raise AuthError(f"the access token is longer than {MAX_TOKEN} characters")
+    claims = _decode(token, keys)
+    video = claims.get("video")
+    if not isinstance(video, dict) or not video.get("roomJoin"):
+        raise AuthError("the token does not allow joining: it needs the grant video.roomJoin = true")
+    name_of_room = video.get("room") or room
+    if not isinstance(name_of_room, str) or not name_of_room:
+        raise AuthError("the token names no room: it needs the grant video.room")
+    if room and room != name_of_room:
+        raise AuthError(f"the token is for room {name_of_room!r}, not {room!r}")
+    identity = claims.get("sub")
+    if not isinstance(identity, str) or not identity:
+        raise AuthError("the token names nobody: it needs the identity in 'sub'")
+    if len(identity) > _MAX_NAME or len(name_of_room) > _MAX_NAME:
+        raise AuthError(f"room and identity may have {_MAX_NAME} characters at most")
+    attributes = claims.get("attributes")
+    return Claims(
+        identity=identity,
+        room=name_of_room,
+        name=str(claims.get("name") or "")[:_MAX_NAME],
+        metadata=str(claims.get("metadata") or ""),
+        attributes={str(k): str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
+        kind=_kind(claims.get("kind")),
+        grants=_grants(video),
+    )
+
+
+def _decode(token: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except jwt.PyJWTError:
+        raise AuthError("the access token is not a JWT; make one with 'sfu token'") from None
+    if not isinstance(issuer, str) or issuer not in keys:
+        raise AuthError("the token's API key (its 'iss') is not known here; sign with a key from the server's settings")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
+            return jwt.decode(
+                token,
+                keys[issuer],
+                algorithms=["HS256"],
+                leeway=_LEEWAY,
+                options={"require": ["exp"], "verify_aud": False},
+            )
+    except jwt.ExpiredSignatureError:
+        raise AuthError("the token has expired; make a new one") from None
+    except jwt.ImmatureSignatureError:
+        raise AuthError("the token is not valid yet; compare the clocks of both machines") from None
+    except jwt.MissingRequiredClaimError:
+        raise AuthError("the token never expires; give it an expiry in 'exp'") from None
+    except jwt.InvalidSignatureError:
+        raise AuthError(f"the token was not signed with the secret of key {issuer!r}") from None
+    except jwt.PyJWTError as error:
+        raise AuthError(f"the token cannot be used: {error}") from None
+
+
+def _grants(video: Mapping[str, Any]) -> Grants:
+    def allowed(name: str, default: bool) -> bool:
+        value = video.get(name)
+        return default if value is None else bool(value)
+
+    sources = video.get("canPublishSources") or []
+    known = {name.lower(): number for name, number in models.TrackSource.items()}
+    can_publish = allowed("canPublish", True)
+    return Grants(
+        can_publish=can_publish,
+        can_subscribe=allowed("canSubscribe", True),
+        can_publish_data=allowed("canPublishData", can_publish),
+        can_update_metadata=allowed("canUpdateOwnMetadata", False),
+        publish_sources=frozenset(known[str(each).lower()] for each in sources if str(each).lower() in known)
+        if isinstance(sources, list)
+        else frozenset(),
+        hidden=allowed("hidden", False),
+        recorder=allowed("recorder", False),
+        agent=allowed("agent", False),
+    )
+
+
+def _kind(text: Any) -> int:
+    name = str(text or "standard").upper()
+    return models.ParticipantInfo.Kind.Value(name) if name in models.ParticipantInfo.Kind.keys() else 0  # noqa: SIM118

@@ -1,0 +1,251 @@
+"""The configuration of the server: flags before environment before a YAML file before the defaults.
+
+Every setting is one row of :data:`SETTINGS`: its name in the file, ``--its-name`` as a flag, ``SFU_ITS_NAME`` in the
+environment. Every error names the setting, where it was set, and what to do. Called by ``sfu.server.cli``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import yaml
+
+from sfu.rooms import RoomOptions
+
+__all__ = ["DEV_KEY", "DEV_SECRET", "SETTINGS", "Config", "ConfigError", "Setting", "load"]
+
+DEV_KEY: Final = "devkey"
+DEV_SECRET: Final = "secret"
+
+
+class ConfigError(Exception):
+    """A setting cannot be used; the text says which, where it was set, and how to fix it."""
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """The settings in use; the rows of :data:`SETTINGS` say what each means."""
+
+    host: str = "0.0.0.0"
+    port: int = 7880
+    media_port: int = 7882
+    media_addresses: tuple[str, ...] = ()
+    advertised_addresses: tuple[str, ...] = ()
+    keys: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    max_participants: int = 0
+    max_rooms: int = 0
+    join_timeout: float = 60.0
+    empty_timeout: float = 300.0
+    departure_timeout: float = 20.0
+    log_level: str = "info"
+    log_format: str = "console"
+    dev: bool = False
+
+    def room_options(self, version: str) -> RoomOptions:
+        """What of this concerns a room; ``version`` is announced to clients."""
+        return RoomOptions(
+            max_participants=self.max_participants,
+            join_timeout=self.join_timeout,
+            empty_timeout=self.empty_timeout,
+            departure_timeout=self.departure_timeout,
+            server_version=version,
+        )
+
+
+@attrs.frozen
+class Setting:
+    """One row: how a setting is named, read and explained.
+
+    ``parse`` takes text (flags, environment) or what YAML gave, and raises ``ValueError`` with what would be right.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The name as a command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The name as an environment variable."""
+        return "SFU_" + self.name.upper()
+
+
+def _port(value: Any) -> int:
+    number = _whole(value)
+    if number > 65535:
+        raise ValueError("a port is between 1 and 65535 (0: any free one)")
+    return number
+
+
+def _whole(value: Any) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
+        raise ValueError("give a whole number, not negative")
+    return int(text)
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError("give a number of seconds") from None
+    if isinstance(value, bool) or not 0 < number < 1e9:
+        raise ValueError("give a number of seconds above 0")
+    return number
+
+
+def _host(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or any(letter.isspace() for letter in value.strip()):
+        raise ValueError("give an address or host name to listen on, such as 127.0.0.1 or 0.0.0.0")
+    return value.strip()
+
+
+def _list(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+        return [each.strip() for each in value]
+    raise ValueError("give a list of addresses, separated by commas")
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address") from None
+
+
+def _addresses(value: Any) -> tuple[str, ...]:
+    addresses = tuple(_address(text) for text in _list(value))
+    for address in addresses:
+        if ipaddress.ip_address(address).is_unspecified:
+            raise ValueError(
+                f"{address} stands for all addresses; name the real ones, or leave it out to use all of them"
+            )
+    return addresses
+
+
+def _keys(value: Any) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    if isinstance(value, Mapping):
+        pairs = {str(key).strip(): str(secret).strip() for key, secret in value.items()}
+    elif isinstance(value, (str, list, tuple)):
+        for text in _list(value):
+            key, colon, secret = text.partition(":")
+            if not colon:
+                raise ValueError("give KEY:SECRET, several separated by commas")
+            pairs[key.strip()] = secret.strip()
+    else:
+        raise ValueError("give a mapping of keys to secrets")
+    if not all(key and secret for key, secret in pairs.items()):
+        raise ValueError("neither a key nor its secret may be empty")
+    return pairs
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if str(value).lower() not in choices:
+            raise ValueError("give one of: " + ", ".join(choices))
+        return str(value).lower()
+
+    return parse
+
+
+SETTINGS: Final = (
+    Setting("host", _host, "address that the HTTP and WebSocket port listens on (with --dev: 127.0.0.1)"),
+    Setting("port", _port, "TCP port for HTTP and WebSocket; 0 for any free one"),
+    Setting("media_port", _port, "the one UDP port for all media; 0 for any free one"),
+    Setting("media_addresses", _addresses, "addresses to take media on; all of the machine's own when left out"),
+    Setting(
+        "advertised_addresses",
+        _addresses,
+        "addresses to tell clients instead of those of the machine, for servers behind a 1:1 NAT or a load balancer",
+    ),
+    Setting("keys", _keys, "API keys with their secrets, KEY:SECRET; tokens are signed with them"),
+    Setting("max_participants", _whole, "participants in one room; 0 for no limit"),
+    Setting("max_rooms", _whole, "rooms at one time; 0 for no limit"),
+    Setting("join_timeout", _seconds, "seconds from joining to a working connection"),
+    Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),
+    Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),
+    Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
+    Setting("log_format", _one_of("console", "json"), "console or json"),
+)
+
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+def load(
+    flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None = None, *, dev: bool = False
+) -> Config:
+    """Put the settings together.
+
+    Args:
+        flags: values by setting name; ``None`` means not given.
+        environment: of the process.
+        file: a YAML file, ``None`` for none.
+        dev: development mode: a well-known key, and listening on this machine only.
+
+    Raises:
+        ConfigError: naming the setting, its source and the fix.
+    """
+    values: dict[str, Any] = {}
+    if dev:
+        values.update(host="127.0.0.1", keys={DEV_KEY: DEV_SECRET})
+    if file is not None:
+        values.update(_from_file(file))
+    for setting in SETTINGS:
+        if setting.variable in environment:
+            values[setting.name] = _read(setting, environment[setting.variable], f"environment {setting.variable}")
+    for setting in SETTINGS:
+        if flags.get(setting.name) is not None:
+            values[setting.name] = _read(setting, flags[setting.name], f"flag {setting.flag}")
+    config = Config(dev=dev, **values)
+    if not config.keys:
+        raise ConfigError(
+            "keys: there is no API key, so nobody could join. Set one with --keys KEY:SECRET, SFU_KEYS or in the "
+            "file under 'keys:', or start with --dev for a development key."
+        )
+    return config
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"config: cannot read {file}: {error.strerror}. Give a readable file with --config."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where is not None else ""
+        raise ConfigError(f"config: {file}{line} is not YAML: {getattr(error, 'problem', None) or error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"config: {file} must hold 'name: value' lines, not a {type(content).__name__}")
+    values = {}
+    for name, value in content.items():
+        setting = _BY_NAME.get(str(name))
+        if setting is None:
+            near = difflib.get_close_matches(str(name), _BY_NAME, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "known are: " + ", ".join(_BY_NAME)
+            raise ConfigError(f"{name}: unknown setting in {file}; {hint}")
+        values[setting.name] = _read(setting, value, str(file))
+    return values
+
+
+def _read(setting: Setting, value: Any, source: str) -> Any:
+    try:
+        return setting.parse(value)
+    except ValueError as error:
+        shown = "the value" if setting.name == "keys" else repr(value)
+        raise ConfigError(f"{setting.name}: {shown} from {source} cannot be used: {error}") from None

@@ -1,0 +1,311 @@
+"""Drives one room on asyncio: its trays are emptied here, its timer is armed here, and its routes are laid here.
+
+After every input the host *pumps*: frames go to their sockets, events are carried out, until both trays are empty;
+then one timer is armed for the room's deadline. An event that leads to another input does not recurse, because the
+running pump takes it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any
+
+import structlog
+
+from pystack.base import Ended
+from sfu.data import DataRouter
+from sfu.media import RouteTable
+from sfu.rooms import (
+    Admission,
+    CandidateArrived,
+    ConnectionAborted,
+    LeaveReason,
+    OfferArrived,
+    ParticipantClosed,
+    ParticipantJoined,
+    ParticipantLeft,
+    Room,
+    RoomFinished,
+    RoomStarted,
+    RouteAdded,
+    RouteChanged,
+    RouteRemoved,
+    TrackPublished,
+    TrackUnpublished,
+)
+from sfu.server.media_session import MediaOwner, MediaSession
+from sfu.server.member import Member
+from sfu.server.socket import SignalSocket
+from sfu.signal import ClientHello, Offer
+from sfu.tracks import OfferedSection, SectionPlan
+
+__all__ = ["RoomHost"]
+
+
+class RoomHost:
+    """A room, its members, its routes and its data relay.
+
+    Attributes:
+        room: the core that decides.
+        routes: which track flows to whom.
+    """
+
+    def __init__(
+        self, room: Room, open_media: Callable[[MediaOwner], MediaSession], on_end: Callable[[RoomHost], None]
+    ) -> None:
+        self.room = room
+        self.routes = RouteTable()
+        self.open_media = open_media
+        self._on_end: Callable[[RoomHost], None] | None = on_end
+        self._loop = asyncio.get_running_loop()
+        self._members: dict[str, Member] = {}
+        self._data = DataRouter()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self._pumping = False
+        self._log = structlog.get_logger("sfu.room").bind(room=room.name)
+        self.pump()
+
+    # ------------------------------------------------------------------ inputs
+
+    def join(self, admission: Admission, hello: ClientHello, socket: SignalSocket) -> Member:
+        """Let somebody in.
+
+        Raises:
+            RoomFull, LocalProtocolError: as ``Room.join``.
+        """
+        offer = Offer(hello.offer.id, hello.offer.sdp) if hello.offer is not None else None
+        sid = self.room.join(admission, self._loop.time(), offer=offer, tracks=hello.tracks)
+        member = Member(self, sid, admission.identity, socket)
+        self._members[sid] = member
+        self._log.info("participant joined", identity=admission.identity, participant=sid)
+        self.pump()
+        return member
+
+    def receive(self, member: Member, frame: bytes) -> None:
+        """A signalling frame of a client."""
+        self.room.receive(frame, member.sid, self._loop.time())
+        self.pump()
+
+    def signal_lost(self, member: Member) -> None:
+        """The client's socket is gone; without resume that is the end of the participant."""
+        self.room.leave(
+            member.sid, LeaveReason.SIGNAL_CLOSE, self._loop.time(), "the signal connection closed", tell=False
+        )
+        self.pump()
+
+    def connected(self, member: Member) -> None:
+        """A participant's transport works."""
+        self.room.connected(member.sid, self._loop.time())
+        self.pump()
+
+    def lost(self, member: Member, why: str) -> None:
+        """A participant's transport has ended by itself."""
+        self.room.leave(member.sid, LeaveReason.CONNECTION_TIMEOUT, self._loop.time(), why)
+        self.pump()
+
+    def relay(self, sender: Member, label: str, message: bytes) -> None:
+        """A data message goes to those whom it is for."""
+        participant = self.room.participant(sender.sid)
+        if participant is None:
+            return
+        others = [member for member in self._members.values() if member is not sender]
+        stamped, receivers = self._data.route(message, sender, participant.grants.can_publish_data, others)
+        for receiver in receivers:
+            receiver.media.deliver(label, stamped)
+
+    def plan(self, member: Member, offer_id: int, sections: Sequence[OfferedSection]) -> tuple[SectionPlan, ...] | None:
+        """What the sections of an offer carry."""
+        plans = self.room.plan(member.sid, offer_id, sections, self._loop.time())
+        self.pump()
+        return plans
+
+    def answered(self, member: Member, offer_id: int, sdp: str, mime_types: Mapping[str, str]) -> None:
+        """An answer is made."""
+        self.room.answered(member.sid, offer_id, sdp, self._loop.time(), mime_types=mime_types)
+        self.pump()
+
+    def negotiation_failed(self, member: Member, why: str) -> None:
+        """An offer cannot be answered."""
+        self.room.negotiation_failed(member.sid, why, self._loop.time())
+        self.pump()
+
+    def end(self, reason: LeaveReason) -> list[SignalSocket]:
+        """End the room; return the sockets that are still being flushed."""
+        sockets = [member.socket for member in self._members.values()]
+        self.room.end(self._loop.time(), reason)
+        self.pump()
+        return sockets
+
+    # ------------------------------------------------------------------ the pump
+
+    def pump(self) -> None:
+        """Empty both trays of the room and arm its timer."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while True:
+                frames = self.room.flush(self._loop.time())
+                for frame, sid in frames:
+                    member = self._members.get(str(sid))
+                    if member is not None:
+                        member.socket.send(frame)
+                events = self.room.take_events()
+                for event in events:
+                    self._carry_out(event)
+                if not frames and not events:
+                    break
+        finally:
+            self._pumping = False
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.room.deadline
+        if deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._tick)
+        elif deadline == inf and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._timer_at = inf
+
+    def _tick(self) -> None:
+        # A deadline that moved later leaves the handle armed; then this does nothing but arm it again.
+        self._timer = None
+        self._timer_at = inf
+        self.room.tick(self._loop.time())
+        self.pump()
+
+    # ------------------------------------------------------------------ events
+
+    def _carry_out(self, event: Any) -> None:
+        match event:
+            case OfferArrived():
+                member = self._members.get(event.participant)
+                if member is not None:
+                    member.negotiate(event.offer_id, event.sdp)
+            case CandidateArrived():
+                member = self._members.get(event.participant)
+                if member is not None:
+                    member.add_candidate(event.candidate)
+            case RouteAdded():
+                self._add_route(event)
+            case RouteChanged():
+                self.routes.pause(event.track, event.subscriber, event.generation, event.paused, self._loop.time())
+            case RouteRemoved():
+                self.routes.remove(event.track, event.subscriber, event.generation)
+            case TrackPublished():
+                member = self._members.get(event.participant.sid)
+                source = member.media.source(event.track.mid) if member is not None else None
+                if source is not None:
+                    self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids)
+                self._log.info("track published", participant=event.participant.sid, track=event.track.sid)
+            case TrackUnpublished():
+                self.routes.unpublish(event.track.sid)
+                self._log.info("track unpublished", participant=event.participant.sid, track=event.track.sid)
+            case ParticipantClosed():
+                self._close_member(event)
+            case ParticipantJoined() | ParticipantLeft() | ConnectionAborted() | RoomStarted() | RoomFinished():
+                self._log.info(
+                    "room event",
+                    event_name=type(event).__name__,
+                    number=event.number,
+                    participants=event.room.num_participants,
+                )
+            case Ended():
+                self._finish()
+
+    def _add_route(self, event: RouteAdded) -> None:
+        member = self._members.get(event.subscriber)
+        outlet = member.media.outlet(event.mid) if member is not None else None
+        if outlet is None:
+            return
+        now = self._loop.time()
+        added = self.routes.add(
+            event.track,
+            event.subscriber,
+            outlet,
+            event.generation,
+            paused=event.paused,
+            since=event.since,
+            now=now,
+        )
+        self._log.info(
+            "route added" if added else "route without a track",
+            track=event.track,
+            subscriber=event.subscriber,
+            mid=event.mid,
+            key_frame_requested_after_ms=round((now - event.since) * 1000, 1),
+        )
+
+    def _close_member(self, event: ParticipantClosed) -> None:
+        member = self._members.pop(event.participant, None)
+        self._log.info(
+            "participant closing",
+            identity=event.identity,
+            participant=event.participant,
+            reason=event.reason.name,
+            message=event.message,
+            duration=round(event.duration, 3),
+        )
+        if member is not None:
+            # Frames are flushed before events are taken, so the farewell is in the socket's queue already.
+            member.close()
+
+    def _finish(self) -> None:
+        self.routes.clear()
+        callback, self._on_end = self._on_end, None
+        if callback is not None:
+            callback(self)
+
+    # ------------------------------------------------------------------ looking inside
+
+    def stats(self) -> dict[str, Any]:
+        """What the room is doing, for the debug page."""
+        now = self._loop.time()
+        tracks = {}
+        for uptrack in self.routes:
+            tracks[uptrack.sid] = {
+                "kind": uptrack.kind,
+                "layer": uptrack.layer,
+                "bitrate_bps": round(uptrack.bitrate_bps(now)),
+                "packets": uptrack.packets,
+                "key_frames": uptrack.key_frames,
+                "key_frame_requests": uptrack.requests,
+                "subscribers": {
+                    sid: {
+                        "packets": down.packets,
+                        "paused": down.paused,
+                        "drops": down.drops,
+                        "key_frame_requested_after_ms": down.requested_after_ms,
+                        "first_packet_after_ms": round((down.first_packet - down.since) * 1000, 1)
+                        if down.first_packet
+                        else None,
+                    }
+                    for sid, down in uptrack.downs.items()
+                },
+            }
+        return {
+            "name": self.room.name,
+            "sid": self.room.sid,
+            "num_participants": self.room.roster.count,
+            "participants": [
+                {
+                    "sid": participant.sid,
+                    "identity": participant.identity,
+                    "name": participant.name,
+                    "state": participant.state.name,
+                    "tracks": [info.sid for info in participant.publications],
+                    "transport": self._members[participant.sid].stats() if participant.sid in self._members else None,
+                }
+                for participant in self.room.roster
+            ],
+            "tracks": tracks,
+            "data": {"messages": self._data.messages, "drops": self._data.drops},
+            "drops": self.room.drops,
+        }

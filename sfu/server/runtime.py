@@ -1,0 +1,116 @@
+"""All rooms of one server on asyncio, and what they share: the UDP port and the DTLS certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import attrs
+import structlog
+
+from pystack import Configuration
+from pystack.aio import UdpMux
+from pystack.base import SecretRandomness
+from pystack.dtls import Certificate
+from sfu.rooms import Admission, LeaveReason, Room, RoomFull
+from sfu.server.config import Config
+from sfu.server.media_session import MediaOwner, MediaSession
+from sfu.server.member import Member
+from sfu.server.room_host import RoomHost
+from sfu.server.socket import SignalSocket
+from sfu.signal import ClientHello
+
+__all__ = ["Refused", "Runtime"]
+
+
+class Refused(Exception):
+    """Somebody cannot be let in; the text says why."""
+
+
+class Runtime:
+    """The rooms of one server.
+
+    Attributes:
+        config: the settings in use.
+        version: of the server, announced to clients.
+    """
+
+    def __init__(self, config: Config, mux: UdpMux, version: str) -> None:
+        """Inside a running loop; the mux belongs to whoever opened it."""
+        self.config = config
+        self.version = version
+        self._loop = asyncio.get_running_loop()
+        self._mux = mux
+        self._peer = Configuration(certificate=Certificate.generate(time.time()))
+        self._options = config.room_options(version)
+        self._randomness = SecretRandomness()
+        self._epoch = time.time() - self._loop.time()
+        self._rooms: dict[str, RoomHost] = {}
+        self._closing = False
+        self._log = structlog.get_logger("sfu")
+
+    def check(self, room: str, admission: Admission) -> None:
+        """Say early, before a socket is opened, whether somebody cannot be let in.
+
+        Raises:
+            Refused: the server is closing, or a limit is reached.
+        """
+        if self._closing:
+            raise Refused("the server is shutting down; try again in a moment")
+        host = self._rooms.get(room)
+        limit = self.config.max_rooms
+        if host is None and limit and len(self._rooms) >= limit:
+            raise Refused(f"the server has {limit} rooms already, which is its limit (max_rooms)")
+        limit = self.config.max_participants
+        if (
+            host is not None
+            and limit
+            and host.room.roster.count >= limit
+            and host.room.roster.by_identity(admission.identity) is None
+        ):
+            raise Refused(f"room {room!r} is full: it takes {limit} participants (max_participants)")
+
+    def join(
+        self, room: str, admission: Admission, hello: ClientHello, socket: SignalSocket
+    ) -> tuple[RoomHost, Member]:
+        """Let somebody into a room, which is made if there is none.
+
+        Raises:
+            Refused: as :meth:`check`.
+        """
+        self.check(room, admission)
+        host = self._rooms.get(room)
+        if host is None:
+            core = Room(room, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
+            host = self._rooms[room] = RoomHost(core, self._open_media, self._ended)
+        try:
+            return host, host.join(admission, hello, socket)
+        except RoomFull as error:
+            raise Refused(str(error)) from None
+
+    async def close(self) -> None:
+        """Tell every client that the server goes away, and let that go out; bounded."""
+        self._closing = True
+        sockets: list[SignalSocket] = []
+        for host in list(self._rooms.values()):
+            sockets.extend(host.end(LeaveReason.SERVER_SHUTDOWN))
+        if sockets:
+            await asyncio.gather(*(socket.wait_finished() for socket in sockets))
+
+    def stats(self) -> dict[str, Any]:
+        """What the server is doing, for the debug page."""
+        return {
+            "version": self.version,
+            "rooms": [host.stats() for host in self._rooms.values()],
+            "media": {"addresses": [f"{host}:{port}" for host, port in self._mux.addresses]}
+            | {"sessions": len(self._mux), "counters": dict(self._mux.counters())},
+        }
+
+    def _open_media(self, owner: MediaOwner) -> MediaSession:
+        return MediaSession(attrs.evolve(self._peer, mux=self._mux), owner, self._loop.time)
+
+    def _ended(self, host: RoomHost) -> None:
+        # A room that ends takes nobody in any more, so a join meanwhile has made a new one under this name.
+        if self._rooms.get(host.room.name) is host:
+            del self._rooms[host.room.name]

@@ -1,0 +1,160 @@
+"""Start the server, run it until a signal, and leave cleanly in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlencode
+
+import structlog
+from aiohttp import web
+
+from pystack.aio import UdpMux
+from pystack.errors import InvalidArgument
+from sfu.server.app import make_app
+from sfu.server.config import DEV_KEY, DEV_SECRET, Config, ConfigError
+from sfu.server.runtime import Runtime
+
+__all__ = ["Server", "run", "set_up_logs"]
+
+_REQUEST_LINE: Final = 64 * 1024  # a join_request carries an SDP offer in the URL
+_GOODBYE: Final = 2.0  # seconds for connections to end when the server does
+
+
+class Server:
+    """A running server: ``start`` it, and ``close`` it in any case.
+
+    Attributes:
+        url: where the page is.
+        runtime: its rooms.
+    """
+
+    def __init__(self, config: Config, version: str) -> None:
+        self._config = config
+        self._version = version
+        self._mux: UdpMux | None = None
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Open both ports.
+
+        Raises:
+            ConfigError: a port or an address cannot be used; the text names the setting and the fix.
+        """
+        config = self._config
+        try:
+            self._mux = await UdpMux.open(
+                config.media_addresses or "0.0.0.0",
+                config.media_port,
+                advertise=config.advertised_addresses,
+                loopback=config.dev,
+            )
+        except (OSError, InvalidArgument) as error:
+            setting = "media_addresses" if getattr(error, "errno", 0) == errno.EADDRNOTAVAIL else "media_port"
+            raise ConfigError(f"{setting}: {getattr(error, 'strerror', None) or error}") from None
+        self.runtime = Runtime(config, self._mux, self._version)
+        self._runner = web.AppRunner(
+            make_app(self.runtime),
+            access_log=None,
+            shutdown_timeout=_GOODBYE,
+            max_line_size=_REQUEST_LINE,
+            max_field_size=_REQUEST_LINE,
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, config.host, config.port).start()
+        except OSError as error:
+            await self.close()
+            raise ConfigError(_explain(error, config)) from None
+        host, port = self._runner.addresses[0][:2]
+        shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{port}"
+
+    @property
+    def media(self) -> tuple[tuple[str, int], ...]:
+        """The addresses and the port that media is taken on."""
+        return self._mux.addresses if self._mux is not None else ()
+
+    async def close(self) -> None:
+        """Say goodbye to everybody and release the ports."""
+        if self._runner is not None:
+            await self.runtime.close()
+            await self._runner.cleanup()
+            self._runner = None
+        if self._mux is not None:
+            self._mux.close()
+            self._mux = None
+
+
+def run(config: Config, version: str) -> int:
+    """Run until SIGINT or SIGTERM; return the exit code."""
+    set_up_logs(config)
+    return asyncio.run(_run(config, version))
+
+
+async def _run(config: Config, version: str) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    server = Server(config, version)
+    await server.start()
+    print(_greeting(server, config, version), flush=True)
+    await stop.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)  # a second one ends the process at once
+    await server.close()
+    print("stopped", flush=True)
+    return 0
+
+
+def _greeting(server: Server, config: Config, version: str) -> str:
+    lines = [f"sfu {version} is ready", f"  page   {server.url}/"]
+    if config.dev:
+        for name in ("Ada", "Grace"):
+            lines.append(f"  join   {server.url}/?{urlencode({'room': 'demo', 'name': name})}")
+        if config.keys.get(DEV_KEY) == DEV_SECRET:
+            lines.append(f"  key    {DEV_KEY} / {DEV_SECRET} (for development only)")
+    lines.append(f"  sdk    {server.url.replace('http', 'ws', 1)}")
+    lines.append("  media  udp " + ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in server.media))
+    lines.append("stop with Ctrl-C")
+    return "\n".join(lines)
+
+
+def _explain(error: OSError, config: Config) -> str:
+    where = f"{config.host}:{config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"port: TCP {where} is in use; stop the other program or choose another with --port (0: any free one)"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"port: TCP {where} is not allowed; choose a port above 1023 with --port"
+    return f"host: cannot listen on {where}: {error.strerror or error}; choose an address of this machine with --host"
+
+
+def set_up_logs(config: Config) -> None:
+    """Send logs to standard error in the chosen form."""
+    renderer: Callable[..., object] = (
+        structlog.processors.JSONRenderer()
+        if config.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,  # type: ignore[list-item]
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+    logging.basicConfig(stream=sys.stderr, level=getattr(logging, config.log_level.upper()), format="%(message)s")
+    for key, secret in config.keys.items():
+        if len(secret) < 32 and not config.dev:
+            structlog.get_logger("sfu").warning("keys: the secret of a key is shorter than 32 characters", key=key)

@@ -1,0 +1,788 @@
+"""A room and its clients with no socket and no sleep: fifty participants, every way to leave, every count."""
+
+import gc
+import weakref
+from math import inf
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from livekit.protocol import models, rtc
+
+from pystack.base import Ended, SeededRandomness
+from pystack.errors import LocalProtocolError
+from sfu.rooms import (
+    Admission,
+    ConnectionAborted,
+    Grants,
+    LeaveReason,
+    OfferArrived,
+    ParticipantClosed,
+    ParticipantJoined,
+    ParticipantLeft,
+    Room,
+    RoomFinished,
+    RoomFull,
+    RoomOptions,
+    RoomStarted,
+    RouteAdded,
+    RouteChanged,
+    RouteRemoved,
+    TrackPublished,
+    TrackUnpublished,
+)
+from sfu.tracks import OfferedSection
+
+
+class Client:
+    """A client as the SDKs are: it adds the sections that it is asked for, and offers after every change."""
+
+    def __init__(self, hall, identity):
+        self.hall = hall
+        self.identity = identity
+        self.sid = ""
+        self.sections = {}  # mid -> [kind, sends, cid]
+        self.tracks = {}  # mid -> sid, by the latest answer
+        self.received = []
+        self.known = {}  # identity -> ParticipantInfo
+        self.left = None
+        self.offers = 0
+        self.cids = {}
+        self.lazy = False  # does not do what it is asked
+
+    def send(self, **message):
+        self.hall.room.receive(rtc.SignalRequest(**message).SerializeToString(), self.sid, self.hall.now)
+        self.hall.pump()
+
+    def offer(self):
+        self.offers += 1
+        self.send(offer=rtc.SessionDescription(type="offer", sdp="sdp", id=self.offers))
+
+    def offered(self):
+        return [
+            OfferedSection(mid=mid, kind=kind, sends=sends, receives=not sends and kind != "off", track_id=cid)
+            for mid, (kind, sends, cid) in self.sections.items()
+        ]
+
+    def add_sections(self, audios, videos):
+        for kind, count in (("audio", audios), ("video", videos)):
+            for _ in range(count):
+                self.sections[str(len(self.sections))] = (kind, False, "")
+
+    def publish(self, kind, cid=None, **extra):
+        cid = cid or f"{self.identity}-{kind}-{len(self.sections)}"
+        track_type = models.TrackType.AUDIO if kind == "audio" else models.TrackType.VIDEO
+        self.send(add_track=rtc.AddTrackRequest(cid=cid, type=track_type, **extra))
+        if cid not in self.cids:
+            return None
+        self.sections[str(len(self.sections))] = (kind, True, cid)
+        self.offer()
+        return self.cids[cid]
+
+    def unpublish(self, track):
+        for mid, (kind, sends, cid) in list(self.sections.items()):
+            if sends and self.cids.get(cid) == track:
+                self.sections[mid] = (kind, False, cid)
+        self.offer()
+
+    def handle(self, frame):
+        message = rtc.SignalResponse.FromString(frame)
+        self.received.append(message)
+        kind = message.WhichOneof("message")
+        if kind == "join":
+            self.known = {each.identity: each for each in message.join.other_participants}
+        elif kind == "update":
+            for info in message.update.participants:
+                known = self.known.get(info.identity)
+                if info.state == models.ParticipantInfo.State.DISCONNECTED:
+                    if known is not None and known.sid == info.sid:
+                        del self.known[info.identity]
+                elif known is None or known.sid != info.sid or known.version < info.version:
+                    self.known[info.identity] = info
+        elif kind == "track_published":
+            self.cids[message.track_published.cid] = message.track_published.track.sid
+        elif kind == "answer":
+            self.tracks = dict(message.answer.mid_to_track_id)
+        elif kind == "leave":
+            self.left = message.leave
+        elif kind == "media_sections_requirement" and not self.lazy:
+            asked = message.media_sections_requirement
+            self.add_sections(asked.num_audios, asked.num_videos)
+            self.offer()
+
+    def heard(self, kind):
+        return [getattr(each, kind) for each in self.received if each.WhichOneof("message") == kind]
+
+
+class Hall:
+    """Drives one room as the runtime does, and keeps what it said."""
+
+    def __init__(self, **options):
+        self.now = 100.0
+        self.room = Room("hall", RoomOptions(**options), SeededRandomness(1), self.now, epoch=1.7e9)
+        self.clients = {}
+        self.gone = {}
+        self.events = []
+        self.routes = {}  # (track, subscriber) -> [mid, generation, paused]
+        self.answering = True
+        self.pumping = False
+        self.connect_by_itself = True
+
+    def join(self, identity, *, connect=None, tracks=(), **admission):
+        client = Client(self, identity)
+        client.sid = self.room.join(Admission(identity=identity, **admission), self.now, tracks=tracks)
+        self.clients[client.sid] = client
+        self.pump()
+        client.offer()
+        if self.connect_by_itself if connect is None else connect:
+            self.connect(client)
+        return client
+
+    def connect(self, client):
+        self.room.connected(client.sid, self.now)
+        self.pump()
+
+    def leave(self, client, reason=LeaveReason.CLIENT_INITIATED):
+        self.room.leave(client.sid, reason, self.now, "test")
+        self.pump()
+
+    def pass_time(self, seconds):
+        until = self.now + seconds
+        while self.room.deadline <= until:
+            self.now = max(self.now, self.room.deadline)
+            self.room.tick(self.now)
+            self.pump()
+            assert self.room.deadline > self.now
+        self.now = until
+        self.room.tick(self.now)
+        self.pump()
+
+    def pump(self):
+        if self.pumping:
+            return
+        self.pumping = True
+        while True:
+            frames = self.room.flush(self.now)
+            for frame, sid in frames:
+                client = self.clients.get(sid)
+                if client is not None:
+                    client.handle(frame)
+            events = self.room.take_events()
+            for event in events:
+                self.events.append(event)
+                self.carry_out(event)
+            if not frames and not events:
+                break
+        self.pumping = False
+
+    def carry_out(self, event):
+        match event:
+            case OfferArrived():
+                if self.answering:
+                    self.answer(event)
+            case RouteAdded():
+                assert (event.track, event.subscriber) not in self.routes
+                self.routes[event.track, event.subscriber] = [event.mid, event.generation, event.paused]
+            case RouteChanged():
+                route = self.routes[event.track, event.subscriber]
+                assert route[1] == event.generation
+                route[2] = event.paused
+            case RouteRemoved():
+                route = self.routes.pop((event.track, event.subscriber))
+                assert route[1] == event.generation
+            case ParticipantClosed():
+                self.gone[event.participant] = self.clients.pop(event.participant, None)
+
+    def answer(self, event):
+        client = self.clients[event.participant]
+        plans = self.room.plan(event.participant, event.offer_id, client.offered(), self.now)
+        assert plans is not None
+        mime = {plan.mid: f"{client.sections[plan.mid][0]}/x" for plan in plans}
+        self.room.answered(event.participant, event.offer_id, "answer", self.now, mime_types=mime)
+
+    def numbered(self, *kinds):
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def received_by(self, client):
+        return {track for track, subscriber in self.routes if subscriber == client.sid}
+
+
+def test_two_participants_receive_each_other():
+    hall = Hall()
+    ada, grace = hall.join("ada", name="Ada"), hall.join("grace")
+    voice = ada.publish("audio")
+    face = grace.publish("video", width=1280, height=720)
+    assert hall.received_by(grace) == {voice}
+    assert hall.received_by(ada) == {face}
+    assert ada.known["grace"].tracks[0].width == 1280
+    mid = hall.routes[face, ada.sid][0]
+    assert ada.tracks[mid] == face
+
+
+def test_an_announcement_precedes_the_sections_that_carry_it():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    voice = ada.publish("audio")
+    kinds = [each.WhichOneof("message") for each in grace.received]
+    told = next(
+        index
+        for index, each in enumerate(grace.received)
+        if any(track.sid == voice for info in each.update.participants for track in info.tracks)
+    )
+    assert told < kinds.index("media_sections_requirement") < len(kinds) - 1 - kinds[::-1].index("answer")
+
+
+def test_the_first_message_is_the_join_with_what_clients_insist_on():
+    hall = Hall()
+    hall.join("ada").publish("audio")
+    grace = hall.join("grace", client=models.ClientInfo(client_protocol=2))
+    first = grace.received[0]
+    assert first.WhichOneof("message") == "join"
+    join = first.join
+    assert join.server_info.version
+    assert join.server_version
+    assert 0 < join.ping_interval < join.ping_timeout
+    assert join.participant.sid.startswith("PA_")
+    assert join.participant.client_protocol == 2
+    assert join.participant.state == models.ParticipantInfo.State.ACTIVE
+    assert join.room.sid.startswith("RM_")
+    assert join.room.num_participants == 2
+    assert not join.subscriber_primary
+    assert [len(each.tracks) for each in join.other_participants] == [1]
+
+
+def test_a_latecomer_is_bound_by_its_first_offer_when_it_has_sections():
+    hall = Hall()
+    ada = hall.join("ada")
+    tracks = {ada.publish("audio"), ada.publish("video")}
+    late = Client(hall, "late")
+    late.add_sections(3, 3)
+    late.sid = hall.room.join(Admission(identity="late"), hall.now)
+    hall.clients[late.sid] = late
+    hall.pump()
+    late.received.clear()
+    late.offer()
+    hall.connect(late)
+    assert hall.received_by(late) == tracks
+    assert not late.heard("media_sections_requirement"), "it had free sections"
+
+
+def test_routes_wait_for_the_subscribers_transport():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.publish("audio")
+    grace = hall.join("grace", connect=False)
+    assert not hall.received_by(grace)
+    hall.connect(grace)
+    assert hall.received_by(grace)
+
+
+def test_a_late_answer_to_a_replaced_binding_does_not_route():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    hall.answering = False
+    ada.publish("audio")
+    hall.answering = True
+    offer = next(event for event in reversed(hall.events) if isinstance(event, OfferArrived))
+    hall.answer(offer)
+    hall.pump()
+    assert len(hall.received_by(grace)) == 1
+    before = dict(hall.routes)
+    hall.room.answered(ada.sid, offer.offer_id, "again", hall.now)
+    hall.pump()
+    assert hall.routes == before
+
+
+def test_unpublish_frees_the_section_for_the_next_track():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    for _ in range(20):
+        track = ada.publish("video")
+        assert hall.received_by(grace) == {track}
+        ada.unpublish(track)
+        assert hall.received_by(grace) == set()
+        assert track not in grace.tracks.values()
+    assert len(grace.sections) <= 2, "sections are used again"
+    assert len(hall.numbered(TrackPublished)) == len(hall.numbered(TrackUnpublished)) == 20
+
+
+def test_publishers_coming_and_going_do_not_make_sections_pile_up():
+    hall = Hall()
+    grace = hall.join("grace")
+    for number in range(30):
+        guest = hall.join(f"guest{number}")
+        tracks = {guest.publish("audio"), guest.publish("video")}
+        assert hall.received_by(grace) == tracks
+        hall.leave(guest)
+        assert hall.received_by(grace) == set()
+    assert len(grace.sections) <= 4
+
+
+def test_a_client_that_ignores_requirements_is_asked_again_but_ever_less_often():
+    hall = Hall(retry_interval=3.0)
+    ada, grace = hall.join("ada"), hall.join("grace")
+    grace.lazy = True
+    ada.publish("audio")
+    assert len(grace.heard("media_sections_requirement")) == 1
+    hall.pass_time(300)
+    asked = len(grace.heard("media_sections_requirement"))
+    assert 5 <= asked <= 20
+    grace.lazy = False
+    hall.pass_time(40)
+    assert len(hall.received_by(grace)) == 1
+    hall.pass_time(100)
+    assert len(grace.heard("media_sections_requirement")) == asked + 1
+
+
+def test_unsubscribe_and_subscribe_again_is_a_new_generation():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    track = ada.publish("video")
+    first = hall.routes[track, grace.sid][1]
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=[track], subscribe=False))
+    assert hall.received_by(grace) == set()
+    grace.send(
+        subscription=rtc.UpdateSubscription(
+            participant_tracks=[models.ParticipantTracks(participant_sid=ada.sid, track_sids=[track])], subscribe=True
+        )
+    )
+    assert hall.routes[track, grace.sid][1] == first + 1
+
+
+def test_no_auto_subscribe_means_nothing_until_asked():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace", auto_subscribe=False)
+    track = ada.publish("video")
+    assert hall.received_by(grace) == set()
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=[track, "TR_unknown"], subscribe=True))
+    assert hall.received_by(grace) == {track}
+
+
+def test_grants_are_held():
+    hall = Hall()
+    ada = hall.join("ada", grants=Grants(can_publish=False))
+    assert ada.publish("audio") is None
+    assert ada.heard("request_response")[0].reason == rtc.RequestResponse.NOT_ALLOWED
+    assert ada.heard("request_response")[0].add_track.cid
+    camera = hall.join("camera", grants=Grants(publish_sources=frozenset({models.TrackSource.CAMERA})))
+    assert camera.publish("video", source=models.TrackSource.CAMERA)
+    assert camera.publish("video", source=models.TrackSource.SCREEN_SHARE) is None
+    deaf = hall.join("deaf", grants=Grants(can_subscribe=False))
+    assert hall.received_by(deaf) == set()
+    hidden = hall.join("hidden", grants=Grants(hidden=True))
+    assert len(hall.received_by(hidden)) == 1
+    assert "hidden" not in ada.known
+
+
+def test_a_publisher_restricts_who_may_subscribe():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    voice, face = ada.publish("audio"), ada.publish("video")
+    ada.send(
+        subscription_permission=rtc.SubscriptionPermission(
+            all_participants=False,
+            track_permissions=[
+                rtc.TrackPermission(participant_identity="grace", track_sids=[voice]),
+                rtc.TrackPermission(participant_sid=joan.sid, all_tracks=True),
+            ],
+        )
+    )
+    assert hall.received_by(grace) == {voice}
+    assert hall.received_by(joan) == {voice, face}
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
+    assert hall.received_by(grace) == {voice, face}
+
+
+def test_mute_travels_in_track_info_and_pauses_routes_once():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    voice = ada.publish("audio")
+    for _ in range(3):
+        ada.send(mute=rtc.MuteTrackRequest(sid=voice, muted=True))
+    assert hall.routes[voice, grace.sid][2]
+    assert grace.known["ada"].tracks[0].muted
+    assert len(hall.numbered(RouteChanged)) == 1, "an unchanged mute has no effect"
+    late = hall.join("late")
+    assert hall.routes[voice, late.sid][2], "a subscription that is added while muted begins muted"
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[voice], disabled=True))
+    ada.send(mute=rtc.MuteTrackRequest(sid=voice, muted=False))
+    assert hall.routes[voice, grace.sid][2], "the subscriber's own pause stays"
+    assert not hall.routes[voice, late.sid][2]
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[voice], disabled=False))
+    assert not hall.routes[voice, grace.sid][2]
+
+
+def test_a_second_join_with_the_same_identity_replaces_the_first():
+    hall = Hall()
+    watcher = hall.join("watcher")
+    old = hall.join("ada")
+    old_track = old.publish("audio")
+    new = hall.join("ada")
+    assert old.left.reason == models.DisconnectReason.DUPLICATE_IDENTITY
+    assert old.left.action == rtc.LeaveRequest.DISCONNECT
+    assert new.left is None
+    assert old.sid != new.sid
+    assert watcher.known["ada"].sid == new.sid
+    assert old_track not in hall.received_by(watcher)
+    assert hall.room.roster.count == 2
+    hall.room.leave(old.sid, LeaveReason.SIGNAL_CLOSE, hall.now, "its socket closes late")
+    hall.pump()
+    assert hall.room.participant(new.sid) is not None
+    left = [event for event in hall.numbered(ParticipantLeft) if event.participant.identity == "ada"]
+    assert [event.participant.sid for event in left] == [old.sid]
+
+
+@pytest.mark.parametrize("reason", list(LeaveReason))
+def test_every_way_to_leave_is_told_once_and_never_counts_the_leaver(reason):
+    hall = Hall()
+    hall.join("stays")
+    ada = hall.join("ada")
+    agent = hall.join("agent", grants=Grants(agent=True))
+    ada.publish("audio")
+    hall.leave(ada, reason)
+    hall.leave(ada, reason)
+    left = hall.numbered(ParticipantLeft)
+    assert len(left) == 1
+    assert left[0].room.num_participants == 1, "an agent does not count, the leaver does not either"
+    assert left[0].participant.disconnect_reason == reason
+    assert all(event.room.num_participants == 1 for event in hall.numbered(TrackUnpublished))
+    assert agent.known.keys() == {"stays"}
+    closed = hall.numbered(ParticipantClosed)
+    assert len(closed) == 1
+    assert closed[0].reason == reason
+
+
+def test_somebody_who_never_connected_aborts_instead_of_leaving():
+    hall = Hall(join_timeout=60)
+    ada = hall.join("ada", connect=False)
+    hall.pass_time(59.9)
+    assert ada.left is None
+    hall.pass_time(0.2)
+    assert ada.left.reason == models.DisconnectReason.JOIN_FAILURE
+    assert len(hall.numbered(ConnectionAborted)) == 1
+    assert not hall.numbered(ParticipantJoined, ParticipantLeft)
+    assert hall.numbered(ParticipantClosed)[0].duration == 0
+
+
+def test_joined_counts_the_joiner_and_the_duration_counts_from_active():
+    hall = Hall()
+    for number in range(10):
+        hall.join(f"p{number}")
+        assert hall.numbered(ParticipantJoined)[-1].room.num_participants == number + 1
+    first = hall.clients[next(iter(hall.clients))]
+    hall.pass_time(12.5)
+    hall.leave(first)
+    assert hall.numbered(ParticipantClosed)[0].duration == pytest.approx(12.5)
+
+
+def test_numbers_of_events_have_no_gap_and_the_room_frames_them():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.publish("audio")
+    hall.leave(ada)
+    hall.pass_time(21)
+    assert hall.room.ended
+    numbered = [event for event in hall.events if hasattr(event, "number")]
+    assert [event.number for event in numbered] == list(range(1, len(numbered) + 1))
+    assert isinstance(numbered[0], RoomStarted)
+    assert isinstance(numbered[-1], RoomFinished)
+    assert isinstance(hall.events[-1], Ended)
+    assert numbered[-1].room.num_participants == 0
+
+
+def test_an_empty_room_ends_by_itself_and_takes_nobody_in():
+    hall = Hall(empty_timeout=300, departure_timeout=20)
+    hall.pass_time(299)
+    ada = hall.join("ada")
+    hall.pass_time(1000)
+    assert not hall.room.ended
+    hall.join("agent", grants=Grants(agent=True))
+    hall.leave(ada)
+    hall.pass_time(19.9)
+    assert not hall.room.ended, "an agent alone does not keep it, but time must pass"
+    hall.pass_time(0.2)
+    assert hall.room.ended
+    assert hall.room.deadline == inf
+    with pytest.raises(LocalProtocolError):
+        hall.room.join(Admission(identity="late"), hall.now)
+
+
+def test_a_join_during_the_departure_time_keeps_the_room():
+    hall = Hall(departure_timeout=20)
+    hall.leave(hall.join("ada"))
+    hall.pass_time(10)
+    hall.join("grace")
+    hall.pass_time(60)
+    assert not hall.room.ended
+
+
+def test_shutdown_tells_everybody():
+    hall = Hall()
+    clients = [hall.join(f"p{number}") for number in range(3)]
+    hall.room.end(hall.now, LeaveReason.SERVER_SHUTDOWN)
+    hall.pump()
+    assert all(client.left.reason == models.DisconnectReason.SERVER_SHUTDOWN for client in clients)
+    assert not hall.routes
+    hall.room.end(hall.now)
+    assert hall.room.take_events() == []
+
+
+def test_a_full_room_refuses_but_lets_an_identity_come_back():
+    hall = Hall(max_participants=2)
+    hall.join("ada")
+    hall.join("grace")
+    with pytest.raises(RoomFull):
+        hall.room.join(Admission(identity="joan"), hall.now)
+    hall.join("ada")
+    hall.join("agent", grants=Grants(agent=True))
+    assert hall.room.roster.count == 2
+
+
+def test_offers_are_answered_one_at_a_time_and_the_newest_wins():
+    hall = Hall()
+    hall.answering = False
+    ada = hall.join("ada")
+    first = hall.numbered(OfferArrived)[-1]
+    ada.offer()
+    ada.offer()
+    assert hall.numbered(OfferArrived)[-1] is first
+    assert hall.room.plan(ada.sid, 99, [], hall.now) is None, "not the offer in progress"
+    hall.answering = True
+    hall.answer(first)
+    hall.pump()
+    assert [event.offer_id for event in hall.numbered(OfferArrived)] == [1, 3]
+    assert [each.id for each in ada.heard("answer")] == [1, 3]
+
+
+def test_an_offer_that_is_never_answered_ends_its_participant_alone():
+    hall = Hall(negotiation_timeout=15)
+    grace = hall.join("grace")
+    hall.answering = False
+    ada = hall.join("ada")
+    hall.pass_time(15.1)
+    assert ada.left.reason == models.DisconnectReason.STATE_MISMATCH
+    assert "in time" in ada.heard("request_response")[0].message
+    assert grace.left is None
+
+
+def test_an_offer_that_cannot_be_used_is_explained():
+    hall = Hall()
+    ada = hall.join("ada")
+    hall.room.negotiation_failed(ada.sid, "the offer has no fingerprint", hall.now)
+    hall.pump()
+    assert ada.heard("request_response")[0].message == "the offer has no fingerprint"
+    assert ada.left.reason == models.DisconnectReason.STATE_MISMATCH
+
+
+def test_garbage_is_counted_and_too_much_of_it_ends_the_sender_alone():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    for _ in range(99):
+        hall.room.receive(b"\xff\xff", ada.sid, hall.now)
+    assert hall.room.participant(ada.sid)
+    hall.room.receive(b"", ada.sid, hall.now)
+    hall.room.receive(b"x", "PA_nobody", hall.now)
+    hall.pump()
+    assert hall.room.drops == {"undecodable frame": 100, "unknown participant": 1}
+    assert hall.room.participant(ada.sid) is None
+    assert grace.left is None
+
+
+def test_pings_are_answered_with_the_wall_clock():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.send(ping_req=rtc.Ping(timestamp=77))
+    ada.send(ping=5)
+    pong = ada.heard("pong_resp")[0]
+    assert pong.last_ping_timestamp == 77
+    assert pong.timestamp == int((1.7e9 + 100) * 1000)
+    assert ada.heard("pong") == [pong.timestamp]
+
+
+def test_too_many_pending_tracks_are_refused():
+    hall = Hall()
+    ada = hall.join("ada")
+    for number in range(25):
+        ada.send(add_track=rtc.AddTrackRequest(cid=f"c{number}"))
+    assert len(ada.cids) == 20
+    assert {each.reason for each in ada.heard("request_response")} == {rtc.RequestResponse.LIMIT_EXCEEDED}
+    ada.send(add_track=rtc.AddTrackRequest(cid=""))
+    assert len(ada.cids) == 20
+
+
+def test_own_metadata_needs_the_grant():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace", grants=Grants(can_update_metadata=True))
+    update = rtc.UpdateParticipantMetadata(name="New", metadata="m", attributes={"a": "1"}, request_id=9)
+    ada.send(update_metadata=update)
+    assert ada.heard("request_response")[0].reason == rtc.RequestResponse.NOT_ALLOWED
+    grace.send(update_metadata=update)
+    assert grace.heard("request_response")[0].reason == rtc.RequestResponse.OK
+    assert grace.heard("request_response")[0].request_id == 9
+    assert ada.known["grace"].name == "New"
+    assert grace.heard("update")[-1].participants[0].identity == "grace"
+    grace.send(update_metadata=rtc.UpdateParticipantMetadata(metadata="x" * 100_000))
+    assert grace.heard("request_response")[-1].reason == rtc.RequestResponse.LIMIT_EXCEEDED
+
+
+def test_room_updates_are_batched_but_never_wrong():
+    hall = Hall(snapshot_interval=5.0)
+    ada = hall.join("ada")
+    hall.pass_time(0.1)
+    for number in range(9):
+        hall.join(f"p{number}")
+    hall.pass_time(20)
+    updates = ada.heard("room_update")
+    assert len(updates) == 2
+    assert updates[-1].room.num_participants == 10
+
+
+def test_candidates_pass_on_within_a_bound():
+    hall = Hall()
+    ada = hall.join("ada")
+    hall.events.clear()
+    ada.send(trickle=rtc.TrickleRequest(candidateInit='{"candidate":""}'))
+    ada.send(trickle=rtc.TrickleRequest(candidateInit="x" * 5000))
+    assert len(hall.events) == 1
+
+
+def test_a_track_that_was_muted_before_its_offer_begins_muted():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    ada.send(add_track=rtc.AddTrackRequest(cid="c", type=models.TrackType.AUDIO))
+    ada.send(mute=rtc.MuteTrackRequest(sid=ada.cids["c"], muted=True))
+    ada.sections["0"] = ("audio", True, "c")
+    ada.offer()
+    assert hall.routes[ada.cids["c"], grace.sid][2]
+
+
+def test_tracks_asked_for_with_the_join_are_published_by_the_first_offer():
+    hall = Hall()
+    grace = hall.join("grace")
+    asked = rtc.AddTrackRequest(cid="c", type=models.TrackType.AUDIO)
+    ada = Client(hall, "ada")
+    ada.sid = hall.room.join(Admission(identity="ada"), hall.now, tracks=[asked])
+    hall.clients[ada.sid] = ada
+    hall.pump()
+    ada.sections["0"] = ("audio", True, "c")
+    ada.offer()
+    hall.connect(ada)
+    assert hall.received_by(grace) == {ada.cids["c"]}
+
+
+def test_unsupported_requests_are_answered():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.send(publish_data_track_request=rtc.PublishDataTrackRequest(pub_handle=1, name="n"))
+    assert ada.heard("request_response")[0].reason == rtc.RequestResponse.UNSUPPORTED_TYPE
+    ada.send(sync_state=rtc.SyncState())
+    ada.send(leave=rtc.LeaveRequest())
+    assert ada.left is None, "who says goodbye needs none"
+    assert hall.numbered(ParticipantClosed)[0].reason == LeaveReason.CLIENT_INITIATED
+
+
+def test_fifty_participants_all_publish_and_all_receive_everything():
+    hall = Hall()
+    clients = [hall.join(f"p{number}") for number in range(50)]
+    for client in clients:
+        client.publish("audio")
+    assert len(hall.routes) == 50 * 49
+    for client in clients[::2]:
+        hall.leave(client)
+    assert len(hall.routes) == 25 * 24
+    assert hall.room.roster.count == 25
+    for client in clients[1::2]:
+        assert len(client.known) == 24
+        assert len(client.sections) <= 51
+
+
+def test_nothing_of_a_participant_stays_behind():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.publish("audio")
+    refs = []
+    for number in range(20):
+        guest = hall.join(f"guest{number}")
+        guest.publish("audio")
+        guest.publish("video")
+        refs.append(weakref.ref(hall.room.participant(guest.sid)))
+        hall.leave(guest)
+        hall.gone.clear()
+    del guest
+    hall.events.clear()
+    hall.clients = {ada.sid: ada}
+    gc.collect()
+    assert [ref() for ref in refs if ref() is not None] == []
+    assert len(hall.room.participant(ada.sid).subscriptions) == 0
+
+
+class Churn:
+    """A plain model of who is in a room, to hold the room against."""
+
+    def __init__(self):
+        self.hall = Hall(join_timeout=30, departure_timeout=20)
+        self.present = {}
+
+    def step(self, what, who):
+        hall, identity = self.hall, f"p{who}"
+        client = self.present.get(identity)
+        if hall.room.ended:
+            return
+        if what == "join":
+            self.present[identity] = hall.join(identity, connect=False)
+        elif what == "connect" and client:
+            hall.connect(client)
+        elif what in {"audio", "video"} and client and len(client.sections) < 12:
+            client.publish(what)
+        elif what == "leave" and client:
+            hall.leave(self.present.pop(identity))
+        elif what == "crash" and client:
+            hall.leave(self.present.pop(identity), LeaveReason.SIGNAL_CLOSE)
+        elif what == "unpublish" and client:
+            for track in list(client.cids.values())[:1]:
+                client.unpublish(track)
+        elif what == "lazy" and client:
+            client.lazy = not client.lazy
+        elif what == "wait":
+            hall.pass_time(1.0 + who)
+            self.present = {each.identity: each for each in hall.clients.values()}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("join join connect audio video leave crash unpublish lazy wait".split()),
+            st.integers(0, 4),
+        ),
+        max_size=60,
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_whatever_happens_the_counts_and_routes_follow_from_who_is_here(steps):
+    churn = Churn()
+    hall = churn.hall
+    for what, who in steps:
+        churn.step(what, who)
+        assert {client.identity for client in hall.clients.values()} == churn.present.keys()
+        assert hall.room.roster.count == len(churn.present)
+        live = {
+            info.sid: participant for participant in hall.room.roster for info in participant.publications
+        }
+        for track, subscriber in hall.routes:
+            assert track in live
+            assert hall.room.participant(subscriber).active
+            assert live[track].sid != subscriber
+        for participant in hall.room.roster:
+            client = hall.clients[participant.sid]
+            if participant.active and not client.lazy:
+                missing = {sid for sid, owner in live.items() if owner is not participant} - hall.received_by(client)
+                assert not missing or hall.room.deadline < inf
+    for event in hall.numbered(ParticipantLeft, ConnectionAborted):
+        assert event.participant.identity
+    hall.room.end(hall.now)
+    hall.pump()
+    joins = len(hall.numbered(ParticipantClosed))
+    assert joins == len(hall.numbered(ParticipantLeft, ConnectionAborted))
+    assert len(hall.numbered(ParticipantJoined)) == len(hall.numbered(ParticipantLeft))
+    assert hall.routes == {}
+    assert hall.room.deadline == inf
