@@ -4,8 +4,9 @@
 event of it.
 """
 
+from pystack.datachannel.association import StreamAssociation
 from pystack.datachannel.channel import ChannelInfo, ChannelState, ChannelStats
-from pystack.datachannel.channels import DataChannels, StreamAssociation
+from pystack.datachannel.channels import DataChannels
 from pystack.datachannel.events import (
     ChannelAnnounced,
     ChannelBufferedAmountLow,

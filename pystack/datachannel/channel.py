@@ -10,6 +10,7 @@ from enum import Enum
 import attrs
 
 from pystack.base import Machine, Table
+from pystack.datachannel.pieces import Pieces
 from pystack.errors import LOCAL, Reason
 
 __all__ = ["CHANNEL_TABLE", "Channel", "ChannelInfo", "ChannelInput", "ChannelState", "ChannelStats"]
@@ -101,7 +102,7 @@ class Channel:
         was_open: it was counted as opened.
         closing_reason: why it closes, told at the end.
         unread: bytes handed to the user that were not given back to the receive window yet.
-        partial: pieces of a message in the deprecated partial form, ``partial_size`` bytes in all.
+        pieces: of a message in the deprecated partial form.
     """
 
     handle: int
@@ -112,6 +113,7 @@ class Channel:
     max_lifetime: float | None
     negotiated: bool
     id: int | None
+    pieces: Pieces
     machine: Machine[ChannelState, ChannelInput] = attrs.field(
         factory=lambda: Machine(CHANNEL_TABLE, ChannelState.CONNECTING)
     )
@@ -125,8 +127,6 @@ class Channel:
     closing_reason: Reason = LOCAL
     low_threshold: int = 0
     unread: int = 0
-    partial: list[bytes] = attrs.field(factory=list)
-    partial_size: int = 0
     messages_sent: int = 0
     bytes_sent: int = 0
     messages_received: int = 0

@@ -7,13 +7,11 @@ association takes it, at its time-out, or with the association. The session is t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
 from math import inf
-from typing import Any, Protocol
 
 from pystack.base import Ended
 from pystack.datachannel import messages
+from pystack.datachannel.association import StreamAssociation
 from pystack.datachannel.channel import Channel, ChannelInfo, ChannelInput, ChannelState, ChannelStats
 from pystack.datachannel.early import EarlyMessages
 from pystack.datachannel.events import (
@@ -30,6 +28,8 @@ from pystack.datachannel.events import (
 from pystack.datachannel.ids import MAX_STREAM_ID, StreamIds
 from pystack.datachannel.messages import MessageType, Open, Ppid
 from pystack.datachannel.options import ChannelOptions
+from pystack.datachannel.patience import Patience
+from pystack.datachannel.pieces import Pieces
 from pystack.errors import (
     LOCAL,
     DecodeError,
@@ -42,7 +42,7 @@ from pystack.errors import (
 )
 from pystack.sctp import events as sctp
 
-__all__ = ["DataChannels", "StreamAssociation"]
+__all__ = ["DataChannels"]
 
 _DCEP = int(Ppid.DCEP)
 _STRING = int(Ppid.STRING)
@@ -54,65 +54,6 @@ _NOTHING = (_BINARY_EMPTY, _STRING_EMPTY)
 _PIECES = (int(Ppid.BINARY_PARTIAL), int(Ppid.STRING_PARTIAL))
 _BINARIES = (_BINARY, _BINARY_EMPTY)
 _EMPTY = b"\0"  # what stands for an empty message on the wire (RFC 8831 section 6.6)
-
-
-class StreamAssociation(Protocol):
-    """What the channels need of the association below; :class:`pystack.sctp.Association` is the one in the stack."""
-
-    @property
-    def deadline(self) -> float:
-        """The association's own deadline."""
-        ...
-
-    def connect(self, now: float) -> None:
-        """Begin the handshake; both sides may."""
-
-    def send(
-        self,
-        stream: int,
-        data: bytes,
-        now: float,
-        *,
-        ppid: int,
-        ordered: bool = True,
-        max_retransmits: int | None = None,
-        lifetime: float | None = None,
-    ) -> bool:
-        """Take a message whole, or refuse it and answer by one later ``Writable`` or ``Ended``."""
-        ...
-
-    def consume(self, stream: int, nbytes: int, now: float) -> None:
-        """Give bytes back to the receive window."""
-
-    def reset(self, streams: Sequence[int], now: float) -> None:
-        """Reset our direction of the streams once their queued data departed."""
-
-    def set_low_threshold(self, stream: int, nbytes: int) -> None:
-        """Say when ``BufferedAmountLow`` comes."""
-
-    def buffered_amount(self, stream: int) -> int:
-        """Bytes queued and not departed."""
-        ...
-
-    def shutdown(self, now: float) -> None:
-        """End in good order."""
-
-    def abort(self, now: float, reason: Reason = LOCAL) -> None:
-        """End at once."""
-
-    def receive(self, data: bytes, now: float) -> None:
-        """Take one packet."""
-
-    def tick(self, now: float) -> None:
-        """Time has come."""
-
-    def flush(self, now: float, limit: float = inf) -> list[bytes]:
-        """Hand over what should go down now."""
-        ...
-
-    def take_events(self) -> list[Any]:
-        """What happened."""
-        ...
 
 
 class DataChannels:
@@ -141,9 +82,8 @@ class DataChannels:
         self._streams: dict[int, Channel] = {}  # by stream identifier: those that are not closed yet
         self._ids = StreamIds()
         self._early = EarlyMessages(self.options.early_bytes, self.options.early_messages)
-        # Each kind of time-out has one length, so a deque of them is sorted by itself.
-        self._opening: deque[tuple[float, int]] = deque()
-        self._closing: deque[tuple[float, int]] = deque()
+        self._opening = Patience(self.options.open_timeout, self._waits_to_open)
+        self._closing = Patience(self.options.close_timeout, self._channels.__contains__)
         self._own_deadline = inf
         self._events: list[ChannelEvent] = []
         self._next_handle = 1
@@ -279,6 +219,7 @@ class DataChannels:
                 negotiated=negotiated,
                 id=id,
                 control=None if negotiated else opening,
+                pieces=Pieces(self.options.max_message_size),
                 ordered_until_known=not negotiated,
             )
         )
@@ -478,7 +419,7 @@ class DataChannels:
         if self._ids.outgoing_reset(stream):
             self._handle_freed(stream, now)
         elif stream in self._streams:
-            self._closing.append((now + self.options.close_timeout, self._streams[stream].handle))
+            self._closing.begin(self._streams[stream].handle, now)
 
     def _handle_freed(self, stream: int, now: float) -> None:
         channel = self._streams.get(stream)
@@ -540,7 +481,7 @@ class DataChannels:
             self._establish(channel)
         size = len(data)
         if ppid in _WHOLE:
-            if channel.partial:
+            if channel.pieces:
                 self._join(channel, ppid, data, now)
                 return
         elif ppid in _NOTHING:
@@ -548,7 +489,7 @@ class DataChannels:
             self.association.consume(channel.id, size, now)
             size, data = 0, b""
         elif ppid in _PIECES:
-            self._keep_partial(channel, data, now)
+            self._keep_piece(channel, data, now)
             return
         else:
             self._drop("ppid-unknown", channel.id, size, now)
@@ -558,20 +499,16 @@ class DataChannels:
         channel.bytes_received += size
         self._events.append(ChannelMessage(channel.handle, data, ppid in _BINARIES))
 
-    def _keep_partial(self, channel: Channel, data: bytes, now: float) -> None:
+    def _keep_piece(self, channel: Channel, data: bytes, now: float) -> None:
         """A piece of a message in the deprecated form; the last piece comes with the ordinary PPID."""
-        size = channel.partial_size + len(data)
-        if size > self.options.max_message_size or len(channel.partial) >= self.options.early_messages:
-            self._drop("partial-too-large", channel.id, size, now)
-            channel.partial, channel.partial_size = [], 0
-            return
-        channel.partial.append(data)
-        channel.partial_size = size
+        refused = channel.pieces.add(data)
+        if refused:
+            self._drop("partial-too-large", channel.id, refused, now)
 
     def _join(self, channel: Channel, ppid: int, data: bytes, now: float) -> None:
-        self._keep_partial(channel, data, now)
-        if channel.partial:
-            whole, channel.partial, channel.partial_size = b"".join(channel.partial), [], 0
+        self._keep_piece(channel, data, now)
+        if channel.pieces:
+            whole = channel.pieces.join()
             channel.unread += len(whole)
             channel.messages_received += 1
             channel.bytes_received += len(whole)
@@ -630,6 +567,7 @@ class DataChannels:
                 negotiated=False,
                 id=stream,
                 control=messages.ACK,
+                pieces=Pieces(self.options.max_message_size),
                 by_peer=True,
             )
         )
@@ -637,7 +575,7 @@ class DataChannels:
         self._count_open(channel)
         self._events.append(ChannelAnnounced(channel.handle))
         if not self._send_control(channel, now):
-            self._opening.append((now + self.options.open_timeout, channel.handle))
+            self._opening.begin(channel.handle, now)
         self._replay(stream, now)
 
     def _refuse(self, stream: int, why: str, now: float) -> None:
@@ -674,7 +612,7 @@ class DataChannels:
         if channel.negotiated:
             self._become_open(channel)
         else:
-            self._opening.append((now + self.options.open_timeout, channel.handle))
+            self._opening.begin(channel.handle, now)
             if not self._send_control(channel, now):
                 return
         self._answer(channel)
@@ -731,8 +669,7 @@ class DataChannels:
         del self._channels[channel.handle]
         if channel.id is not None:
             del self._streams[channel.id]
-            unread = channel.unread + channel.partial_size
-            channel.unread = 0
+            unread = channel.unread + channel.pieces.size
             if unread and not self._ended:
                 self.association.consume(channel.id, unread, now)
         self._events.append(ChannelClosed(channel.handle, reason))
@@ -740,14 +677,11 @@ class DataChannels:
     # ------------------------------------------------------------------ time-outs and drops
 
     def _expire(self, now: float) -> None:
-        while self._opening and self._opening[0][0] <= now:
-            channel = self._channels.get(self._opening.popleft()[1])
-            if channel is not None and self._waits_to_open(channel):
-                self._give_up(channel, now)
-        while self._closing and self._closing[0][0] <= now:
-            channel = self._channels.get(self._closing.popleft()[1])
-            if channel is not None:
-                self._end(channel, channel.closing_reason, now)
+        for handle in self._opening.expired(now):
+            self._give_up(self._channels[handle], now)
+        for handle in self._closing.expired(now):
+            channel = self._channels[handle]
+            self._end(channel, channel.closing_reason, now)
         self._own_deadline = self._earliest()
 
     def _give_up(self, channel: Channel, now: float) -> None:
@@ -760,22 +694,16 @@ class DataChannels:
             self.association.reset([channel.id], now)
         self._end(channel, reason, now)
 
-    def _waits_to_open(self, channel: Channel) -> bool:
-        """Whether the open time-out still means something for it."""
+    def _waits_to_open(self, handle: int) -> bool:
+        """Whether the open time-out still means something: no answer to OPEN, or an OPEN or ACK not even taken."""
+        channel = self._channels.get(handle)
+        if channel is None:
+            return False
         state = channel.machine.state
         return state is ChannelState.CONNECTING or (state is ChannelState.OPEN and channel.control is not None)
 
     def _earliest(self) -> float:
-        """Our own next time-out; forgets those that lost their meaning."""
-        opening, closing = self._opening, self._closing
-        while opening:
-            channel = self._channels.get(opening[0][1])
-            if channel is not None and self._waits_to_open(channel):
-                break
-            opening.popleft()
-        while closing and closing[0][1] not in self._channels:
-            closing.popleft()
-        return min(opening[0][0] if opening else inf, closing[0][0] if closing else inf)
+        return min(self._opening.deadline(), self._closing.deadline())
 
     def _drop_early(self, stream: int, now: float) -> None:
         for _, data in self._early.take(stream):

@@ -97,3 +97,4 @@ ChannelEvent = (
     | ChannelClosed
     | Ended
 )
+"""Whatever ``take_events`` of the data channels gives."""
