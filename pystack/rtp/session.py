@@ -1,0 +1,490 @@
+"""THE COMPOSER of the RTP plane: all media of one transport (one BUNDLE group), in both directions.
+
+It names its parts and passes things on: :mod:`~pystack.rtp.streams.inbound` receives and repairs,
+:mod:`~pystack.rtp.streams.outbound` sends and sends again, :mod:`~pystack.rtp.streams.arrivals` records arrivals for
+congestion control, :mod:`~pystack.rtp.streams.reporter` schedules and packs reports. The session layer drives it with
+plain bytes, after SRTP on the way in and before it on the way out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Final, Literal
+
+from pystack.base import Ended, Randomness, Trace
+from pystack.errors import LOCAL, DecodeError, LocalProtocolError, Reason
+from pystack.rtp.codec import CodecSpec
+from pystack.rtp.events import BandwidthEstimate, RtpEvent, TransportFeedbackReceived
+from pystack.rtp.extensions import HeaderExtensionMap, find
+from pystack.rtp.options import RtpSessionOptions
+from pystack.rtp.packet import RtpPacket
+from pystack.rtp.rtcp import (
+    Bye,
+    Fir,
+    Nack,
+    Pli,
+    ReceiverReport,
+    Remb,
+    RtcpPacket,
+    SenderReport,
+    TransportFeedback,
+    parse_compound,
+)
+from pystack.rtp.stats import RtpSessionStats
+from pystack.rtp.streams.arrivals import TransportFeedbackRecorder
+from pystack.rtp.streams.inbound import Inbound
+from pystack.rtp.streams.outbound import Outbound
+from pystack.rtp.streams.reporter import Reporter
+from pystack.rtp.streams.round_trip import RoundTrip
+from pystack.rtp.streams.sender import Parts
+from pystack.rtp.streams.snapshot import inbound_stats, outbound_stats
+from pystack.rtp.streams.tray import EventTray
+
+__all__ = ["RtpSession"]
+
+MAX_WAITING: Final = 64
+"""Datagrams of RTCP that may wait for a caller who flushes with a limit; more are not built."""
+
+
+class RtpSession:
+    """RTP and RTCP of one transport: a core in the sense of :mod:`pystack.base.core`.
+
+    Usage::
+
+        rtp = RtpSession(RtpSessionOptions(ntp_offset=wall - now), randomness)
+        rtp.add_receiver(1, mid="0", kind="video", codecs=[vp8], extensions=HeaderExtensionMap({4: MID}))
+        rtp.receive_rtp(plain, now)
+        for receiver_id, rid, packet in rtp.take_packets(): ...
+        parts = rtp.send_parts(7, packet, now)            # then srtp.protect_parts(*parts)
+        media, control = rtp.flush(now)                   # then srtp.protect and srtp.protect_rtcp
+
+    Args:
+        options: values that do not change.
+        randomness: for our RTCP source, first numbers and the spread of reports.
+        trace: told about drops.
+
+    Attributes:
+        drops: what was received and not used, by reason: ``rtp`` and ``rtcp`` (cannot be parsed), ``unknown-mid``,
+            ``unknown-rid``, ``unknown-ssrc``, ``payload-type``, ``fec``, ``rtx-early`` (a retransmission of a stream
+            that has not started), ``padding`` (a retransmission without content: a probe), ``duplicate``,
+            ``out-of-range`` (far away from the stream), ``not-taken`` (nobody takes the packets), ``events``
+            (nobody takes the events), ``closed``.
+    """
+
+    def __init__(self, options: RtpSessionOptions, randomness: Randomness, trace: Trace | None = None) -> None:
+        self.drops: dict[str, int] = defaultdict(int)
+        self._options = options
+        self._trace = trace
+        self._events = EventTray(options.max_events, self.drops)
+        self._round_trip = RoundTrip(options.default_round_trip_time)
+        self._ssrc = randomness.integer(32)
+        self._cname = options.cname or randomness.token(12).hex()
+        self._inbound = Inbound(self._round_trip, self.drops, self._events, options.max_packets)
+        self._outbound = Outbound(options, randomness, self._round_trip, self._events)
+        self._arrivals = TransportFeedbackRecorder()
+        self._reporter = Reporter(self._ssrc, self._cname, options.report_interval, options.mtu, randomness)
+        self._control: deque[bytes] = deque()
+        self._closed = False
+
+    # What was negotiated
+
+    def add_receiver(
+        self,
+        receiver_id: int,
+        *,
+        mid: str,
+        kind: Literal["audio", "video"],
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        rids: Sequence[str] = (),
+        ssrcs: Sequence[int] = (),
+        rtx_ssrcs: Mapping[int, int] | None = None,
+    ) -> None:
+        """Receive a media section.
+
+        Args:
+            receiver_id: the caller's number for it; comes back with each packet and event.
+            mid: its name.
+            kind: its kind.
+            codecs: what may come. Retransmission formats are found by ``rtx_payload_type`` of a codec, or as codecs
+                named ``rtx`` with an ``apt``.
+            extensions: what the ids mean; each packet carries this as its ``extension_map``.
+            rids: names of its simulcast streams, lowest first; empty without simulcast.
+            ssrcs: SSRCs of media that SDP names.
+            rtx_ssrcs: SSRCs of retransmissions that SDP names (``ssrc-group:FID``), with the media that they repair.
+
+        Raises:
+            InvalidArgument: there is a receiver with this id.
+            LocalProtocolError: the session is closed.
+        """
+        self._require_open("add a receiver")
+        self._inbound.demux.add(receiver_id).configure(mid, kind, codecs, extensions, rids, ssrcs, rtx_ssrcs or {})
+        self._inbound.demux.changed()
+
+    def update_receiver(
+        self,
+        receiver_id: int,
+        *,
+        mid: str,
+        kind: Literal["audio", "video"],
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        rids: Sequence[str] = (),
+        ssrcs: Sequence[int] = (),
+        rtx_ssrcs: Mapping[int, int] | None = None,
+    ) -> None:
+        """Take what was negotiated again; streams that go on keep their state. Arguments as in :meth:`add_receiver`.
+
+        Raises:
+            InvalidArgument: there is no receiver with this id.
+        """
+        self._inbound.demux.get(receiver_id).configure(mid, kind, codecs, extensions, rids, ssrcs, rtx_ssrcs or {})
+        self._inbound.demux.changed()
+
+    def remove_receiver(self, receiver_id: int) -> None:
+        """Stop receiving a media section, and forget its streams.
+
+        Raises:
+            InvalidArgument: there is no receiver with this id.
+        """
+        self._inbound.remove(receiver_id)
+
+    def add_sender(
+        self,
+        sender_id: int,
+        *,
+        mid: str,
+        kind: Literal["audio", "video"],
+        ssrc: int,
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        rtx_ssrc: int | None = None,
+        cname: str = "",
+    ) -> None:
+        """Send a stream.
+
+        Args:
+            sender_id: the caller's number for it.
+            mid: the name of its media section.
+            kind: its kind.
+            ssrc: its SSRC, as told in SDP.
+            codecs: what may be sent; NACKs are answered by RTX where ``rtx_payload_type`` is set.
+            extensions: what the ids mean for the receiver.
+            rtx_ssrc: the SSRC of its retransmissions; ``None``: packets are sent again as they were.
+            cname: its canonical name; that of the session if empty.
+
+        Raises:
+            InvalidArgument: the id or an SSRC is in use.
+            LocalProtocolError: the session is closed.
+        """
+        self._require_open("add a sender")
+        self._outbound.add(sender_id, kind, ssrc, rtx_ssrc, cname or self._cname)
+        self._outbound.configure(sender_id, mid, codecs, extensions)
+
+    def update_sender(
+        self, sender_id: int, *, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap
+    ) -> None:
+        """Take what was negotiated again; SSRCs, numbers and history go on.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+        """
+        self._outbound.configure(sender_id, mid, codecs, extensions)
+
+    def remove_sender(self, sender_id: int, now: float) -> None:
+        """Stop sending a stream; the next flush says BYE if anything of it was sent.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+        """
+        stream = self._outbound.remove(sender_id)
+        if stream.packets:
+            self._reporter.leave(stream.ssrc, stream.cname)
+
+    # From below
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take one plain datagram of RTP or RTCP, told apart by RFC 5761 section 4. Never raises."""
+        if len(data) > 1 and 192 <= data[1] <= 223:
+            self.receive_rtcp(data, now)
+        else:
+            self.receive_rtp(data, now)
+
+    def receive_rtp(self, data: bytes, now: float) -> None:
+        """Take one plain RTP packet. Never raises. Hot."""
+        packet = self._parse(data, now)
+        if packet is None:
+            return
+        self._inbound.receive(packet, now)
+        if self._reporter.idle:
+            self._reporter.wake(now)
+
+    def record_replay(self, data: bytes, now: float) -> None:
+        """Take the plain text of an authentic SRTP replay: congestion feedback counts it, and nothing else does."""
+        self._parse(data, now)
+
+    def receive_rtcp(self, data: bytes, now: float) -> None:
+        """Take one plain RTCP datagram. Never raises."""
+        if self._closed:
+            self._drop("closed", now)
+            return
+        try:
+            packets = parse_compound(data)
+        except DecodeError:
+            self._drop("rtcp", now)
+            return
+        for packet in packets:
+            self._dispatch(packet, now)
+
+    # To above
+
+    def take_packets(self) -> list[tuple[int, str, RtpPacket]]:
+        """What arrived since the last call, oldest first: receiver, rid, and the packet, repaired ones included."""
+        packets = self._inbound.packets
+        if packets:
+            self._inbound.packets = []
+        return packets
+
+    def take_events(self) -> list[RtpEvent]:
+        """What happened since the last call, oldest first."""
+        return self._events.take()
+
+    # Commands
+
+    def send(
+        self,
+        sender_id: int,
+        packet: RtpPacket,
+        now: float,
+        *,
+        payload_type: int | None = None,
+        sequence_number: int | None = None,
+        timestamp: int | None = None,
+        marker: bool | None = None,
+        payload: bytes | None = None,
+    ) -> bytes:
+        """Build a packet of a stream; return plain RTP, empty if it was refused. The plain twin of :meth:`send_parts`.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+            LocalProtocolError: the session is closed.
+        """
+        parts = self.send_parts(
+            sender_id,
+            packet,
+            now,
+            payload_type=payload_type,
+            sequence_number=sequence_number,
+            timestamp=timestamp,
+            marker=marker,
+            payload=payload,
+        )
+        return parts[0] + parts[1] if parts is not None else b""
+
+    def send_parts(
+        self,
+        sender_id: int,
+        packet: RtpPacket,
+        now: float,
+        *,
+        payload_type: int | None = None,
+        sequence_number: int | None = None,
+        timestamp: int | None = None,
+        marker: bool | None = None,
+        payload: bytes | None = None,
+    ) -> Parts | None:
+        """Build a packet of a stream as ``(header, payload, ssrc, sequence number)``, ready for SRTP. Hot.
+
+        The SSRC is the stream's own. Header extensions are translated from ``packet.extension_map`` by URI; the mid,
+        the transport-wide number and the absolute send time are written anew. ``packet`` is not changed, so one
+        packet serves all subscribers; the overrides say what differs for this one.
+
+        Returns:
+            ``None`` if the packet is refused, and counted: its payload type was not negotiated, its sequence number
+            was sent before, lies before the first, or 32768 and more ahead.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+            LocalProtocolError: the session is closed.
+        """
+        stream = self._outbound.senders.get(sender_id)
+        if stream is None:
+            self._require_open("send")
+            stream = self._outbound.get(sender_id)
+        parts = stream.send_parts(packet, now, payload_type, sequence_number, timestamp, marker, payload)
+        if self._reporter.idle:
+            self._reporter.wake(now)
+        return parts
+
+    def request_key_frame(self, receiver_id: int, rid: str, now: float) -> bool:
+        """Ask the sender for a key frame, by PLI or FIR as negotiated; merged and throttled per stream.
+
+        Args:
+            receiver_id: the media section.
+            rid: the simulcast stream; empty without simulcast.
+            now: the first request goes with the next flush, those within the interval after it as one at its end.
+
+        Returns:
+            ``False`` if the stream has not started, or no way to ask was negotiated.
+
+        Raises:
+            InvalidArgument: there is no receiver with this id.
+        """
+        return self._inbound.request_key_frame(receiver_id, rid, now)
+
+    def key_frame_arrived(self, receiver_id: int, rid: str = "") -> None:
+        """A key frame was seen: a request that waits for the throttle is not needed any more."""
+        self._inbound.key_frame_arrived(receiver_id, rid)
+
+    def set_round_trip_time(self, seconds: float) -> None:
+        """Take a measurement from elsewhere, such as ICE."""
+        self._round_trip.update(seconds)
+
+    def set_sender_clock(self, sender_id: int, timestamp: int, at: float) -> None:
+        """Say which RTP timestamp belongs to the monotonic time ``at``, for sender reports.
+
+        A forwarder maps the publisher's clock; without it the last packet's timestamp and departure are taken.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+        """
+        self._outbound.get(sender_id).set_clock(timestamp, at)
+
+    def sender_report_of(self, receiver_id: int, rid: str = "") -> tuple[SenderReport, float] | None:
+        """The last sender report of a received stream and when it came; ``None`` before there was one.
+
+        Raises:
+            InvalidArgument: there is no receiver with this id.
+        """
+        stream = self._inbound.demux.get(receiver_id).streams.get(rid)
+        if stream is None or stream.sender_report is None:
+            return None
+        return stream.sender_report, stream.sender_report_at
+
+    def close(self, now: float, reason: Reason = LOCAL) -> None:
+        """End: the next flush says BYE for all senders, and then nothing more happens. Harmless when repeated."""
+        if self._closed:
+            return
+        for sender_id in list(self._outbound.senders):
+            self.remove_sender(sender_id, now)
+        for receiver_id in list(self._inbound.demux.receivers):
+            self.remove_receiver(receiver_id)
+        self._arrivals = TransportFeedbackRecorder()
+        self._control.clear()
+        self._inbound.clear()
+        self._reporter.cancel()
+        self._closed = True
+        self._events.append(Ended(reason))
+
+    # Time
+
+    @property
+    def deadline(self) -> float:
+        """When :meth:`tick` is due, in absolute seconds; ``inf`` for never."""
+        if self._closed:
+            return inf
+        return min(self._inbound.deadline, self._outbound.deadline, self._arrivals.deadline, self._reporter.deadline)
+
+    def tick(self, now: float) -> None:
+        """Time has come. Harmless when early or repeated."""
+        if now < self.deadline:
+            return
+        self._inbound.tick(now)
+        self._outbound.tick(now)
+        self._arrivals.tick(now)
+        self._reporter.tick(now)
+
+    def flush(self, now: float, limit: float = inf) -> tuple[list[bytes], list[bytes]]:
+        """Hand over what should go down now, at most ``limit`` packets together: retransmissions, and RTCP."""
+        self.tick(now)
+        self._collect(now)
+        control: list[bytes] = []
+        while self._control and len(control) < limit:
+            control.append(self._control.popleft())
+        return self._outbound.retransmit(now, limit - len(control)), control
+
+    def stats(self) -> RtpSessionStats:
+        """A snapshot of all numbers."""
+        return RtpSessionStats(
+            inbound=tuple(inbound_stats(each) for each in self._inbound.streams()),
+            outbound=tuple(outbound_stats(each) for each in self._outbound.senders.values()),
+            round_trip_time=self._round_trip.value if self._round_trip.measured else None,
+            drops=dict(self.drops),
+        )
+
+    # Inside
+
+    def _require_open(self, operation: str) -> None:
+        if self._closed:
+            raise LocalProtocolError(operation, "closed")
+
+    def _parse(self, data: bytes, now: float) -> RtpPacket | None:
+        """Parse, and record the arrival for congestion feedback."""
+        if self._closed:
+            self._drop("closed", now)
+            return None
+        try:
+            packet = RtpPacket.parse(data, now)
+        except DecodeError:
+            self._drop("rtp", now)
+            return None
+        transport_id = self._inbound.demux.transport_id
+        if transport_id and packet.extension:
+            value = find(packet.extension_profile, packet.extension, transport_id)
+            if value is not None and len(value) == 2:
+                self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
+        return packet
+
+    def _dispatch(self, packet: RtcpPacket, now: float) -> None:
+        """Hand one RTCP packet to the part that it concerns."""
+        match packet:
+            case SenderReport():
+                self._inbound.handle_sender_report(packet, now)
+                for block in packet.reports:
+                    self._outbound.handle_block(block, now)
+            case ReceiverReport():
+                for block in packet.reports:
+                    self._outbound.handle_block(block, now)
+            case Nack():
+                self._outbound.handle_nack(packet, now)
+            case Pli():
+                self._outbound.handle_pli(packet, now)
+            case Fir():
+                self._outbound.handle_fir(packet, now)
+            case Bye():
+                self._inbound.handle_bye(packet)
+            case Remb():
+                self._events.append(BandwidthEstimate(packet.bitrate_bps, tuple(packet.ssrcs)))
+            case TransportFeedback():
+                self._events.append(TransportFeedbackReceived(packet, now))
+            case _:
+                pass
+
+    def _collect(self, now: float) -> None:
+        """Turn everything that is due into datagrams."""
+        if len(self._control) >= MAX_WAITING:
+            return
+        reporter = self._reporter
+        if reporter.due or reporter.leaving:
+            senders = [
+                (each.sender_report(now, self._options.ntp_offset), each.cname)
+                for each in self._outbound.senders.values()
+                if each.sent and reporter.due
+            ]
+            blocks = [each.report_block(now) for each in self._inbound.streams() if each.heard and reporter.due]
+            self._outbound.expire(now)
+            self._control.extend(reporter.compose(senders, blocks))
+        if self._closed:
+            return
+        feedback: list[RtcpPacket] = [*self._inbound.take_feedback(self._ssrc)]
+        if self._arrivals.ready:
+            feedback.extend(self._arrivals.build(self._ssrc, now))
+        if feedback:
+            self._control.extend(reporter.pack_feedback(feedback, reduced_size=self._options.reduced_size))
+
+    def _drop(self, why: str, now: float) -> None:
+        self.drops[why] += 1
+        if self._trace is not None:
+            self._trace.dropped(now, "rtp", why)

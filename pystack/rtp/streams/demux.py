@@ -1,0 +1,232 @@
+"""To whom a packet of an unknown SSRC belongs (RFC 8843 section 9.2, RFC 8852; simulcast by RFC 8853).
+
+By the media section's name in the packet, else by an SSRC that was signalled, else by a payload type that only one
+section has; within a section by the stream's name. What is found is latched per SSRC. Each stream holds one SSRC of
+media and one of retransmissions, and a newcomer replaces the one before it, so however many SSRCs a peer invents, what
+is kept is bounded by what was negotiated. Called by the session's inbound part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pystack.errors import InvalidArgument
+from pystack.rtp.codec import CodecSpec
+from pystack.rtp.extensions import HeaderExtensionMap, find
+from pystack.rtp.packet import RtpPacket
+from pystack.rtp.streams.receiver import ReceiveStream
+
+__all__ = ["Demux", "Receiver", "Route"]
+
+
+class Receiver:
+    """What one media section receives.
+
+    Attributes:
+        receiver_id: the caller's number for it.
+        mid: the media section's name.
+        kind: ``audio`` or ``video``.
+        codecs: by payload type, retransmission formats not included.
+        repairs: payload types of retransmissions, with what they repair.
+        extensions: what the ids mean.
+        rids: names of the simulcast streams, lowest first; empty without simulcast.
+        ssrcs: signalled SSRCs of media.
+        rtx_ssrcs: signalled SSRCs of retransmissions, with the media that they repair.
+        streams: what is being received, by rid (the empty one without simulcast).
+        feedback: everything that any codec accepts.
+    """
+
+    __slots__ = (
+        "codecs",
+        "extensions",
+        "feedback",
+        "kind",
+        "mid",
+        "receiver_id",
+        "repairs",
+        "rids",
+        "rtx_ssrcs",
+        "ssrcs",
+        "streams",
+    )
+
+    def __init__(self, receiver_id: int) -> None:
+        self.receiver_id = receiver_id
+        self.streams: dict[str, ReceiveStream] = {}
+        self.configure("", "", (), HeaderExtensionMap(), (), (), {})
+
+    def configure(
+        self,
+        mid: str,
+        kind: str,
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        rids: Sequence[str],
+        ssrcs: Sequence[int],
+        rtx_ssrcs: Mapping[int, int],
+    ) -> None:
+        """Take what was negotiated, at the start or again."""
+        self.mid = mid
+        self.kind = kind
+        self.extensions = extensions
+        self.rids = tuple(rids)
+        self.ssrcs = frozenset(ssrcs)
+        self.rtx_ssrcs = dict(rtx_ssrcs)
+        self.codecs = {each.payload_type: each for each in codecs if each.name.lower() != "rtx"}
+        self.repairs = {
+            each.rtx_payload_type: each.payload_type for each in codecs if each.rtx_payload_type is not None
+        }
+        for each in codecs:
+            apt = each.fmtp.get("apt", "")
+            if each.name.lower() == "rtx" and apt.isdecimal() and int(apt) in self.codecs:
+                self.repairs[each.payload_type] = int(apt)
+        self.feedback = frozenset(name for each in codecs for name in each.rtcp_fb)
+
+
+class Route:
+    """Where the packets of one SSRC go.
+
+    Attributes:
+        receiver: the media section.
+        rid: the stream in it.
+        repair: whether these are retransmissions.
+    """
+
+    __slots__ = ("receiver", "repair", "rid")
+
+    def __init__(self, receiver: Receiver, rid: str, repair: bool) -> None:
+        self.receiver = receiver
+        self.rid = rid
+        self.repair = repair
+
+
+class Demux:
+    """Routes by SSRC, and how new ones are found.
+
+    Attributes:
+        receivers: by their id.
+        routes: by SSRC; the hot path looks here first.
+        transport_id: the id of the transport-wide number in this bundle; 0 if none was negotiated.
+    """
+
+    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "transport_id")
+
+    def __init__(self) -> None:
+        self.receivers: dict[int, Receiver] = {}
+        self.routes: dict[int, Route] = {}
+        self.transport_id = 0
+        self._by_mid: dict[str, Receiver] = {}
+        self._mid_ids: tuple[int, ...] = ()
+        self._occupied: dict[tuple[int, str, bool], int] = {}
+
+    def add(self, receiver_id: int) -> Receiver:
+        """Add a receiver, to be configured and announced by :meth:`changed`.
+
+        Raises:
+            InvalidArgument: there is one with this id.
+        """
+        if receiver_id in self.receivers:
+            raise InvalidArgument(f"receiver {receiver_id} exists")
+        receiver = self.receivers[receiver_id] = Receiver(receiver_id)
+        return receiver
+
+    def get(self, receiver_id: int) -> Receiver:
+        """Look up a receiver.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        receiver = self.receivers.get(receiver_id)
+        if receiver is None:
+            raise InvalidArgument(f"receiver {receiver_id} does not exist")
+        return receiver
+
+    def remove(self, receiver_id: int) -> Receiver:
+        """Remove a receiver and its routes.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        receiver = self.get(receiver_id)
+        del self.receivers[receiver_id]
+        for key, ssrc in list(self._occupied.items()):
+            if key[0] == receiver_id:
+                self.forget(ssrc)
+        self.changed()
+        return receiver
+
+    def changed(self) -> None:
+        """Rebuild what is derived from the receivers, after any of them was configured."""
+        self._by_mid = {each.mid: each for each in self.receivers.values() if each.mid}
+        self._mid_ids = tuple(dict.fromkeys(each.extensions.mid for each in self.receivers.values()))
+        self.transport_id = next(
+            (
+                each.extensions.transport_sequence
+                for each in self.receivers.values()
+                if each.extensions.transport_sequence
+            ),
+            0,
+        )
+        for ssrc, route in list(self.routes.items()):
+            if route.receiver.rids and route.rid not in route.receiver.rids:
+                self.forget(ssrc)
+
+    def forget(self, ssrc: int) -> None:
+        """Remove the route of ``ssrc``, if there is one, and the stream that it carried."""
+        route = self.routes.pop(ssrc, None)
+        if route is None:
+            return
+        del self._occupied[route.receiver.receiver_id, route.rid, route.repair]
+        if not route.repair:
+            route.receiver.streams.pop(route.rid, None)
+
+    def resolve(self, packet: RtpPacket) -> Route | str:
+        """Find and latch the route of a packet whose SSRC has none; or say why there is none."""
+        found = self._receiver_of(packet)
+        if isinstance(found, str):
+            return found
+        repair = packet.payload_type in found.repairs
+        if not repair:
+            codec = found.codecs.get(packet.payload_type)
+            if codec is None:
+                return "payload-type"
+            if codec.name.lower().startswith("flexfec"):
+                return "fec"  # a stream of its own that must not replace the media
+        rid = self._rid_of(packet, found, repair)
+        if rid is None:
+            return "unknown-rid"
+        key = (found.receiver_id, rid, repair)
+        before = self._occupied.get(key)
+        if before is not None:
+            self.forget(before)
+        route = self.routes[packet.ssrc] = Route(found, rid, repair)
+        self._occupied[key] = packet.ssrc
+        return route
+
+    def _receiver_of(self, packet: RtpPacket) -> Receiver | str:
+        for identifier in self._mid_ids:
+            value = find(packet.extension_profile, packet.extension, identifier) if identifier else None
+            if value is not None:
+                return self._by_mid.get(value.decode("latin-1"), "unknown-mid")
+        receivers = self.receivers.values()
+        for each in receivers:
+            if packet.ssrc in each.ssrcs or packet.ssrc in each.rtx_ssrcs:
+                return each
+        payload_type = packet.payload_type
+        candidates = [each for each in receivers if payload_type in each.codecs or payload_type in each.repairs]
+        return candidates[0] if len(candidates) == 1 else "unknown-ssrc"
+
+    def _rid_of(self, packet: RtpPacket, receiver: Receiver, repair: bool) -> str | None:
+        if not receiver.rids:
+            return ""
+        extensions = receiver.extensions
+        for identifier in (extensions.repaired_rid, extensions.rid) if repair else (extensions.rid,):
+            value = find(packet.extension_profile, packet.extension, identifier) if identifier else None
+            if value is not None:
+                name = value.decode("latin-1")
+                return name if name in receiver.rids else None
+        if repair:
+            media = self.routes.get(receiver.rtx_ssrcs.get(packet.ssrc, -1))
+            if media is not None and media.receiver is receiver:
+                return media.rid
+        return None

@@ -1,0 +1,224 @@
+"""Everything that is received over one transport: packets in, ordered facts out, requests for what is missing.
+
+Owns the receive streams, repairs them from retransmissions, and keeps the list of those that miss something, so that
+no timer ever walks all streams. Called by :class:`pystack.rtp.RtpSession`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import MutableMapping
+from math import inf
+from typing import Final
+
+from pystack.rtp.events import ByeReceived, StreamRestarted, StreamStarted
+from pystack.rtp.packet import RtpPacket
+from pystack.rtp.rtcp import Bye, Fir, Nack, Pli, SenderReport
+from pystack.rtp.streams.demux import Demux, Route
+from pystack.rtp.streams.keyframes import HIGH_INTERVAL, LOW_INTERVAL, KeyFrameRequests
+from pystack.rtp.streams.receiver import ReceiveStream
+from pystack.rtp.streams.round_trip import RoundTrip
+from pystack.rtp.streams.rtx import unwrap
+from pystack.rtp.streams.tray import EventTray
+
+__all__ = ["Inbound"]
+
+MAX_NACKS: Final = 256
+
+
+class Inbound:
+    """The receiving half of a session.
+
+    Attributes:
+        demux: who receives what.
+        packets: what arrived and was not taken yet, oldest first.
+        nacks: requests that wait to be sent.
+        deadline: when something is missing for long enough to ask (again); ``inf`` when nothing is.
+    """
+
+    __slots__ = (
+        "_drops",
+        "_events",
+        "_fir_numbers",
+        "_key_frames",
+        "_max_packets",
+        "_missing",
+        "_nack_deadline",
+        "_round_trip",
+        "demux",
+        "nacks",
+        "packets",
+    )
+
+    def __init__(
+        self, round_trip: RoundTrip, drops: MutableMapping[str, int], events: EventTray, max_packets: int
+    ) -> None:
+        self.demux = Demux()
+        self.packets: list[tuple[int, str, RtpPacket]] = []
+        self.nacks: deque[tuple[int, list[int]]] = deque(maxlen=MAX_NACKS)
+        self._nack_deadline = inf
+        self._missing: dict[int, ReceiveStream] = {}
+        self._key_frames: KeyFrameRequests[tuple[int, str]] = KeyFrameRequests()
+        self._fir_numbers: dict[tuple[int, str], int] = {}
+        self._round_trip = round_trip
+        self._drops = drops
+        self._events = events
+        self._max_packets = max_packets
+
+    @property
+    def deadline(self) -> float:
+        """When something must be asked for."""
+        return min(self._nack_deadline, self._key_frames.deadline)
+
+    def receive(self, packet: RtpPacket, now: float) -> None:
+        """Take one packet. Hot."""
+        route = self.demux.routes.get(packet.ssrc)
+        if route is None:
+            found = self.demux.resolve(packet)
+            if isinstance(found, str):
+                self._drops[found] += 1
+                return
+            route = found
+        receiver = route.receiver
+        packet.extension_map = receiver.extensions
+        stream = receiver.streams.get(route.rid)
+        repaired = receiver.repairs.get(packet.payload_type)
+        if repaired is not None:
+            if stream is None:
+                self._drops["rtx-early"] += 1
+                return
+            stream.rtx_packets += 1
+            inner = unwrap(packet, repaired, stream.ssrc)
+            if inner is None:
+                self._drops["padding"] += 1
+                return
+            packet = inner
+        elif packet.payload_type not in receiver.codecs or route.repair:
+            self._drops["payload-type"] += 1
+            return
+        elif stream is None:
+            stream = self._start(route, packet)
+        if len(self.packets) >= self._max_packets:
+            self._drops["not-taken"] += 1
+            return
+        restarts = stream.sequence.restarts
+        for each in stream.receive_packet(packet, now, recovered=repaired is not None):
+            self.packets.append((receiver.receiver_id, route.rid, each))
+        if stream.nacks is not None and stream.nacks.deadline != inf:
+            self._missing[stream.ssrc] = stream
+            self._nack_deadline = min(self._nack_deadline, stream.nacks.deadline)
+        if stream.sequence.restarts != restarts:
+            self._events.append(StreamRestarted(receiver.receiver_id, route.rid))
+
+    def handle_sender_report(self, report: SenderReport, now: float) -> None:
+        """A sender tells its clocks."""
+        stream = self._stream_of(report.ssrc)
+        if stream is not None:
+            stream.handle_sender_report(report, now)
+
+    def handle_bye(self, bye: Bye) -> None:
+        """Senders leave."""
+        for ssrc in bye.ssrcs:
+            stream = self._stream_of(ssrc)
+            self.forget(ssrc)
+            if stream is not None:
+                self._events.append(ByeReceived(stream.receiver_id, stream.rid))
+
+    def forget(self, ssrc: int) -> None:
+        """The stream of ``ssrc`` is over."""
+        self.demux.forget(ssrc)
+        self._missing.pop(ssrc, None)
+
+    def remove(self, receiver_id: int) -> None:
+        """A media section is over.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        receiver = self.demux.remove(receiver_id)
+        for rid in (*receiver.rids, ""):
+            self._key_frames.remove((receiver_id, rid))
+            self._fir_numbers.pop((receiver_id, rid), None)
+
+    def clear(self) -> None:
+        """Forget what waits to be taken or asked for."""
+        self.packets = []
+        self.nacks.clear()
+        self._missing.clear()
+        self._nack_deadline = inf
+
+    def request_key_frame(self, receiver_id: int, rid: str, now: float) -> bool:
+        """Ask for a key frame, now or when the throttle allows; ``False`` if there is no stream or no way to ask."""
+        receiver = self.demux.get(receiver_id)
+        if rid not in receiver.streams or not receiver.feedback & {"nack pli", "ccm fir"}:
+            return False
+        low = not receiver.rids or rid == receiver.rids[0]
+        self._key_frames.request((receiver_id, rid), now, LOW_INTERVAL if low else HIGH_INTERVAL)
+        return True
+
+    def key_frame_arrived(self, receiver_id: int, rid: str) -> None:
+        """A key frame came: a request that still waits is answered."""
+        self._key_frames.arrived((receiver_id, rid))
+
+    def tick(self, now: float) -> None:
+        """Find what must be asked for."""
+        self._key_frames.tick(now)
+        if now < self._nack_deadline:
+            return
+        self._nack_deadline = inf
+        for ssrc, stream in list(self._missing.items()):
+            nacks = stream.nacks
+            if nacks is None or self._stream_of(ssrc) is not stream:
+                del self._missing[ssrc]
+                continue
+            if nacks.deadline <= now:
+                wanted = nacks.due(now, self._round_trip.value)
+                if wanted:
+                    self.nacks.append((ssrc, [number & 0xFFFF for number in wanted]))
+            if nacks.deadline == inf:
+                del self._missing[ssrc]
+            self._nack_deadline = min(self._nack_deadline, nacks.deadline)
+
+    def take_feedback(self, sender_ssrc: int) -> list[Nack | Pli | Fir]:
+        """What to ask the peer for now."""
+        feedback: list[Nack | Pli | Fir] = []
+        for key in self._key_frames.take():
+            receiver = self.demux.receivers.get(key[0])
+            stream = receiver.streams.get(key[1]) if receiver is not None else None
+            if receiver is None or stream is None:
+                continue
+            stream.key_frame_requests += 1
+            if "nack pli" in receiver.feedback:
+                feedback.append(Pli(sender_ssrc, stream.ssrc))
+            else:
+                number = self._fir_numbers[key] = (self._fir_numbers.get(key, -1) + 1) & 0xFF
+                feedback.append(Fir(sender_ssrc, 0, [(stream.ssrc, number)]))
+        while self.nacks:
+            ssrc, numbers = self.nacks.popleft()
+            feedback.append(Nack(sender_ssrc, ssrc, numbers))
+        return feedback
+
+    def streams(self) -> list[ReceiveStream]:
+        """All that is being received."""
+        return [stream for receiver in self.demux.receivers.values() for stream in receiver.streams.values()]
+
+    def _start(self, route: Route, packet: RtpPacket) -> ReceiveStream:
+        receiver = route.receiver
+        codec = receiver.codecs[packet.payload_type]
+        stream = receiver.streams[route.rid] = ReceiveStream(
+            receiver.receiver_id,
+            route.rid,
+            packet.ssrc,
+            codec.clock_rate,
+            packet.sequence_number,
+            nack="nack" in codec.rtcp_fb,
+            drops=self._drops,
+        )
+        self._events.append(StreamStarted(receiver.receiver_id, route.rid, packet.ssrc))
+        return stream
+
+    def _stream_of(self, ssrc: int) -> ReceiveStream | None:
+        route = self.demux.routes.get(ssrc)
+        if route is None or route.repair:
+            return None
+        return route.receiver.streams.get(route.rid)

@@ -1,0 +1,205 @@
+"""Everything that is sent over one transport, and what its receivers want of it: again, or a key frame.
+
+Owns the send streams and the number that counts packets over the whole transport. Called by
+:class:`pystack.rtp.RtpSession`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pystack.base import Randomness
+from pystack.errors import InvalidArgument
+from pystack.rtp.clock import ntp_time, round_trip
+from pystack.rtp.codec import CodecSpec
+from pystack.rtp.events import KeyFrameRequested
+from pystack.rtp.extensions import HeaderExtensionMap
+from pystack.rtp.options import RtpSessionOptions
+from pystack.rtp.rtcp import Fir, Nack, Pli, ReportBlock
+from pystack.rtp.streams.history import PacketHistory
+from pystack.rtp.streams.keyframes import LOW_INTERVAL, KeyFrameRequests
+from pystack.rtp.streams.round_trip import RoundTrip
+from pystack.rtp.streams.sender import SendStream
+from pystack.rtp.streams.tray import EventTray
+from pystack.rtp.streams.writer import TransportSequence
+
+__all__ = ["Outbound"]
+
+
+class Outbound:
+    """The sending half of a session.
+
+    Attributes:
+        senders: by their id.
+    """
+
+    __slots__ = (
+        "_by_ssrc",
+        "_events",
+        "_fir_seen",
+        "_key_frames",
+        "_options",
+        "_queued",
+        "_randomness",
+        "_round_trip",
+        "_transport",
+        "senders",
+    )
+
+    def __init__(
+        self, options: RtpSessionOptions, randomness: Randomness, round_trip: RoundTrip, events: EventTray
+    ) -> None:
+        self.senders: dict[int, SendStream] = {}
+        self._by_ssrc: dict[int, SendStream] = {}
+        self._queued: dict[int, SendStream] = {}
+        self._key_frames: KeyFrameRequests[int] = KeyFrameRequests()
+        self._fir_seen: dict[int, tuple[int, int]] = {}
+        self._transport = TransportSequence(1)
+        self._options = options
+        self._randomness = randomness
+        self._round_trip = round_trip
+        self._events = events
+
+    @property
+    def deadline(self) -> float:
+        """When a merged key-frame request is due."""
+        return self._key_frames.deadline
+
+    def add(self, sender_id: int, kind: str, ssrc: int, rtx_ssrc: int | None, cname: str) -> SendStream:
+        """Add a sender, to be configured by its :meth:`SendStream.configure`.
+
+        Raises:
+            InvalidArgument: the id or an SSRC is in use.
+        """
+        if sender_id in self.senders:
+            raise InvalidArgument(f"sender {sender_id} exists")
+        if ssrc in self._by_ssrc or rtx_ssrc in self._by_ssrc or ssrc == rtx_ssrc:
+            raise InvalidArgument(f"SSRC {ssrc} or {rtx_ssrc} is in use")
+        options = self._options
+        capacity = options.history_packets_video if kind == "video" else options.history_packets_audio
+        stream = SendStream(
+            sender_id,
+            kind,
+            ssrc,
+            rtx_ssrc,
+            cname,
+            PacketHistory(capacity, options.history_bytes, options.history_age),
+            self._transport,
+            self._randomness.integer(15),
+        )
+        self.senders[sender_id] = self._by_ssrc[ssrc] = stream
+        if rtx_ssrc is not None:
+            self._by_ssrc[rtx_ssrc] = stream
+        return stream
+
+    def get(self, sender_id: int) -> SendStream:
+        """Look up a sender.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        stream = self.senders.get(sender_id)
+        if stream is None:
+            raise InvalidArgument(f"sender {sender_id} does not exist")
+        return stream
+
+    def remove(self, sender_id: int) -> SendStream:
+        """Remove a sender; return it for its farewell.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        stream = self.get(sender_id)
+        del self.senders[sender_id]
+        del self._by_ssrc[stream.ssrc]
+        if stream.rtx_ssrc is not None:
+            del self._by_ssrc[stream.rtx_ssrc]
+        self._queued.pop(sender_id, None)
+        self._key_frames.remove(sender_id)
+        self._fir_seen.pop(sender_id, None)
+        stream.end()
+        return stream
+
+    def configure(self, sender_id: int, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap) -> None:
+        """Take what was negotiated for a sender.
+
+        Raises:
+            InvalidArgument: there is none with this id.
+        """
+        self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset)
+
+    def handle_nack(self, nack: Nack, now: float) -> None:
+        """The peer misses packets."""
+        stream = self._by_ssrc.get(nack.media_ssrc)
+        if stream is None or stream.ssrc != nack.media_ssrc:
+            return
+        stream.handle_nack(nack.sequence_numbers, now, self._round_trip.value)
+        if stream.wants_retransmission:
+            self._queued[stream.sender_id] = stream
+
+    def handle_pli(self, pli: Pli, now: float) -> None:
+        """The peer needs a key frame."""
+        stream = self._by_ssrc.get(pli.media_ssrc)
+        if stream is not None:
+            self._request(stream, now)
+
+    def handle_fir(self, fir: Fir, now: float) -> None:
+        """The peer needs key frames; one that it asks for twice under the same number is one (RFC 5104 4.3.1.2)."""
+        for ssrc, number in fir.entries:
+            stream = self._by_ssrc.get(ssrc)
+            if stream is None or self._fir_seen.get(stream.sender_id) == (fir.sender_ssrc, number):
+                continue
+            self._fir_seen[stream.sender_id] = (fir.sender_ssrc, number)
+            self._request(stream, now)
+
+    def handle_block(self, block: ReportBlock, now: float) -> None:
+        """The peer reports on one stream of ours."""
+        stream = self._by_ssrc.get(block.ssrc)
+        if stream is None or stream.ssrc != block.ssrc:
+            return
+        at = ntp_time(now + self._options.ntp_offset)
+        trip = round_trip(at, block.last_sender_report, block.delay_since_last)
+        believed = stream.handle_report(
+            block.highest_sequence, block.fraction_lost, block.cumulative_lost, block.jitter, trip
+        )
+        if believed and trip is not None:
+            self._round_trip.update(trip)
+
+    def tick(self, now: float) -> None:
+        """Hand on key-frame requests that were merged."""
+        if now >= self._key_frames.deadline:
+            self._key_frames.tick(now)
+            self._announce()
+
+    def expire(self, now: float) -> None:
+        """Forget packets that are too old to be sent again."""
+        for stream in self.senders.values():
+            stream.expire(now)
+
+    def retransmit(self, now: float, limit: float) -> list[bytes]:
+        """Build what was asked for again, at most ``limit`` packets; streams take turns."""
+        packets: list[bytes] = []
+        while self._queued and len(packets) < limit:
+            for sender_id, stream in list(self._queued.items()):
+                if len(packets) >= limit:
+                    break
+                packet = stream.retransmit(now)
+                if packet is None:
+                    del self._queued[sender_id]
+                else:
+                    packets.append(packet)
+        return packets
+
+    def clear(self) -> None:
+        """Forget everything that could still be sent."""
+        for sender_id in list(self.senders):
+            self.remove(sender_id)
+
+    def _request(self, stream: SendStream, now: float) -> None:
+        stream.key_frame_requests += 1
+        self._key_frames.request(stream.sender_id, now, LOW_INTERVAL)
+        self._announce()
+
+    def _announce(self) -> None:
+        for sender_id in self._key_frames.take():
+            self._events.append(KeyFrameRequested(sender_id))

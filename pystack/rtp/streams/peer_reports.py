@@ -1,0 +1,156 @@
+"""What the receiver of our stream reports, checked and put right (requirements row 36).
+
+Real receivers miss roll-overs, start to count anew, and sometimes report what was never sent. A report that lags by
+whole roll-overs is realigned, and realigned back when the receiver corrects itself; one that is ahead of what was
+sent is dropped. Called by the send stream for each report block about it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["PeerReports"]
+
+LIMIT: Final = 1 << 32
+CYCLE: Final = 1 << 16
+
+
+class PeerReports:
+    """The receiver's view of one of our streams.
+
+    Attributes:
+        accepted: reports that were believed.
+        ignored: reports about what lies before the start, or of a stream that has not started.
+        runaway: reports ahead of what was sent, or too far behind.
+        out_of_order: reports older than the last.
+        highest: the extended sequence number that the receiver has reached; -1 before the first report.
+        misalignment: how many numbers in whole roll-overs the receiver is behind in counting.
+        lost: packets lost in total, extended beyond its 24 bits.
+        fraction_lost: of the last report, 0 to 1.
+        jitter: of the last report, in timestamp units.
+        round_trip_time: of the last report that allowed to measure it, in seconds.
+    """
+
+    __slots__ = (
+        "_base",
+        "_cycles",
+        "_last_raw",
+        "_lost_raw",
+        "_previous",
+        "_start",
+        "accepted",
+        "fraction_lost",
+        "highest",
+        "ignored",
+        "jitter",
+        "lost",
+        "misalignment",
+        "out_of_order",
+        "round_trip_time",
+        "runaway",
+    )
+
+    def __init__(self) -> None:
+        self._start = -1
+        self._base = 0
+        self._cycles = 0
+        self._previous = -1
+        self._last_raw = -1
+        self._lost_raw = 0
+        self.accepted = 0
+        self.ignored = 0
+        self.runaway = 0
+        self.out_of_order = 0
+        self.highest = -1
+        self.misalignment = 0
+        self.lost = 0
+        self.fraction_lost = 0.0
+        self.jitter = 0
+        self.round_trip_time: float | None = None
+
+    def start(self, first: int) -> None:
+        """The stream's first packet has the extended number ``first``."""
+        self._start = first
+        self._base = first & ~0xFFFF
+
+    def stop(self) -> None:
+        """The stream ended: reports that still come are ignored."""
+        self._start = -1
+
+    def handle(
+        self,
+        raw_highest: int,
+        sent_highest: int,
+        *,
+        fraction_lost: int = 0,
+        cumulative_lost: int = 0,
+        jitter: int = 0,
+        round_trip_time: float | None = None,
+    ) -> bool:
+        """Take one report; return whether it was believed.
+
+        Args:
+            raw_highest: the 32-bit extended highest sequence number as reported.
+            sent_highest: the highest extended number sent.
+            fraction_lost: in 1/256.
+            cumulative_lost: 24 bits, signed.
+            jitter: in timestamp units.
+            round_trip_time: seconds, if the report allowed to measure it.
+        """
+        aligned = self._align(raw_highest, sent_highest)
+        if aligned is None:
+            return False
+        self._cycles, self.misalignment = aligned
+        self._previous = self._cycles + raw_highest + self.misalignment
+        self.highest = self._previous + self._base
+        self.accepted += 1
+        self.fraction_lost = fraction_lost / 256
+        self.jitter = jitter
+        self._follow_lost(cumulative_lost)
+        if round_trip_time is not None:
+            self.round_trip_time = round_trip_time
+        return True
+
+    def _align(self, raw: int, sent_highest: int) -> tuple[int, int] | None:
+        """The wraps of the 32-bit number and the misalignment that explain ``raw``; ``None``, counted, if none do."""
+        if self._start < 0:
+            self.ignored += 1
+            return None
+        known = self._previous >= 0
+        cycles, misalignment = self._cycles, self.misalignment
+        if known and raw < self._last_raw and raw - self._last_raw & 0xFFFFFFFF < 0x80000000:
+            cycles += 1 << 32
+        absolute = cycles + raw + misalignment + self._base
+        if absolute < self._start:
+            # A receiver that missed its first roll-over, with a number below that of the start.
+            if not known or not self._start <= absolute + CYCLE <= sent_highest:
+                self.ignored += 1
+                return None
+            misalignment += CYCLE
+            absolute += CYCLE
+        self._last_raw = raw
+        if absolute > sent_highest and misalignment:
+            # The receiver has corrected its count: take back as many roll-overs as needed.
+            back = min(misalignment, -(-(absolute - sent_highest) // CYCLE) * CYCLE)
+            misalignment -= back
+            absolute -= back
+        gap = sent_highest - absolute
+        if not 0 <= gap <= LIMIT:
+            self.runaway += 1
+            return None
+        if absolute - self._base != self._previous and gap >= CYCLE:
+            missed = gap // CYCLE * CYCLE
+            misalignment += missed
+            absolute += missed
+        if absolute - self._base < self._previous:
+            self.out_of_order += 1
+            return None
+        return cycles, misalignment
+
+    def _follow_lost(self, cumulative: int) -> None:
+        # 24 bits on the wire: a forward step of less than half of them that looks smaller has wrapped.
+        step = cumulative - self._lost_raw & 0xFFFFFF
+        if step >= 0x800000:
+            step -= 0x1000000
+        self.lost += step
+        self._lost_raw = cumulative

@@ -1,0 +1,177 @@
+"""One stream that we receive: order, loss and jitter (RFC 3550 A.3, A.8), what is missing, what we report.
+
+The session's inbound part makes one per media SSRC and gives it every packet, repaired ones included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from pystack.rtp.clock import middle
+from pystack.rtp.packet import RtpPacket
+from pystack.rtp.rtcp import ReportBlock, SenderReport
+from pystack.rtp.streams.nack import NackQueue
+from pystack.rtp.streams.sequence import DUPLICATE, FRESH, HELD, RESTART_AFTER, RESTARTED, SequenceTracker
+
+__all__ = ["ReceiveStream"]
+
+_JITTER_SANITY = 1.5  # seconds: a timestamp that jumps further against the clock is a new time line, not jitter
+
+
+class ReceiveStream:
+    """State of one received SSRC.
+
+    Attributes:
+        receiver_id: whose it is.
+        rid: its simulcast name; empty without simulcast.
+        ssrc: its synchronization source.
+        clock_rate: timestamp units per second.
+        sequence: what came and what did not.
+        nacks: what we ask for again; ``None`` when the codec has no NACK.
+        jitter: in timestamp units.
+        packets: packets taken, retransmitted ones included.
+        octets: payload bytes of those.
+        recovered: of those, how many came as a retransmission.
+        rtx_packets: retransmissions that came, useful or not.
+        last_arrival: when the last packet came.
+        sender_report: the last report of its sender, and :attr:`sender_report_at` when it came.
+        heard: whether a packet came since the last report block was made.
+        key_frame_requests: PLI and FIR sent for it.
+    """
+
+    __slots__ = (
+        "_drops",
+        "_held",
+        "_jitter_arrival",
+        "_jitter_timestamp",
+        "clock_rate",
+        "heard",
+        "jitter",
+        "key_frame_requests",
+        "last_arrival",
+        "nacks",
+        "octets",
+        "packets",
+        "receiver_id",
+        "recovered",
+        "rid",
+        "rtx_packets",
+        "sender_report",
+        "sender_report_at",
+        "sequence",
+        "ssrc",
+    )
+
+    def __init__(
+        self,
+        receiver_id: int,
+        rid: str,
+        ssrc: int,
+        clock_rate: int,
+        first_sequence_number: int,
+        *,
+        nack: bool,
+        drops: MutableMapping[str, int],
+    ) -> None:
+        self.receiver_id = receiver_id
+        self.rid = rid
+        self.ssrc = ssrc
+        self.clock_rate = clock_rate
+        self.sequence = SequenceTracker(first_sequence_number)
+        self.nacks = NackQueue() if nack else None
+        self.jitter = 0.0
+        self.packets = 0
+        self.octets = 0
+        self.recovered = 0
+        self.rtx_packets = 0
+        self.last_arrival = 0.0
+        self.sender_report: SenderReport | None = None
+        self.sender_report_at = 0.0
+        self.heard = False
+        self.key_frame_requests = 0
+        self._jitter_timestamp = -1
+        self._jitter_arrival = 0.0
+        self._held: list[RtpPacket] = []
+        self._drops = drops
+
+    def receive_packet(self, packet: RtpPacket, now: float, *, recovered: bool = False) -> list[RtpPacket]:
+        """Take one packet; return what to hand on: mostly itself, nothing for a duplicate, which is counted.
+
+        Packets far away from the stream are kept aside, four at most; the fifth in a row starts the stream again and
+        all five are handed on. Anything less was noise, and is forgotten with the next that fits.
+        """
+        before = self.sequence.highest
+        verdict = self.sequence.admit(packet.sequence_number)
+        if verdict == FRESH:
+            if self.nacks is not None and self.sequence.highest != before + 1:
+                self.nacks.add(before + 1, self.sequence.highest, now)
+            if packet.timestamp != self._jitter_timestamp and not recovered:
+                self._follow_jitter(packet.timestamp, now)
+        elif verdict < 0:
+            return self._receive_far(packet, verdict, now)
+        elif verdict == DUPLICATE:
+            self._drops["duplicate"] += 1
+            return []
+        elif self.nacks is not None:
+            self.nacks.remove(self.sequence.latest)
+        if self._held:
+            self._forget_held()
+            self.sequence.forget_far()
+        self.packets += 1
+        self.octets += len(packet.payload)
+        self.recovered += recovered
+        self.last_arrival = now
+        self.heard = True
+        return [packet]
+
+    def handle_sender_report(self, report: SenderReport, now: float) -> None:
+        """Keep the sender's clocks, and when they came."""
+        self.sender_report = report
+        self.sender_report_at = now
+
+    def report_block(self, now: float) -> ReportBlock:
+        """What to tell the sender now; starts a new interval for the fraction lost."""
+        self.heard = False
+        last = delay = 0
+        if self.sender_report is not None:
+            last = middle(self.sender_report.ntp_time)
+            delay = min(0xFFFFFFFF, int((now - self.sender_report_at) * 65536))
+        sequence = self.sequence
+        return ReportBlock(
+            self.ssrc,
+            sequence.take_fraction_lost(),
+            max(-0x800000, min(0x7FFFFF, sequence.lost)),
+            sequence.highest & 0xFFFFFFFF,
+            min(0xFFFFFFFF, int(self.jitter)),
+            last,
+            delay,
+        )
+
+    def _receive_far(self, packet: RtpPacket, verdict: int, now: float) -> list[RtpPacket]:
+        if self.sequence.far_run == 1:
+            self._forget_held()
+        self._held.append(packet)
+        if verdict == HELD:
+            return []
+        assert verdict == RESTARTED
+        assert len(self._held) == RESTART_AFTER
+        held, self._held = self._held, []
+        self.sequence.restart(held[0].sequence_number)
+        if self.nacks is not None:
+            self.nacks.clear()
+        self._jitter_timestamp = -1
+        return [each for waiting in held for each in self.receive_packet(waiting, now)]
+
+    def _forget_held(self) -> None:
+        self._drops["out-of-range"] += len(self._held)
+        self._held.clear()
+
+    def _follow_jitter(self, timestamp: int, now: float) -> None:
+        # Once per frame: the packets of a frame share a timestamp but not a departure.
+        if self._jitter_timestamp >= 0:
+            advance = ((timestamp - self._jitter_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+            distance = abs((now - self._jitter_arrival) * self.clock_rate - advance)
+            if distance < _JITTER_SANITY * self.clock_rate:
+                self.jitter += (distance - self.jitter) / 16
+        self._jitter_timestamp = timestamp
+        self._jitter_arrival = now

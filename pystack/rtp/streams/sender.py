@@ -1,0 +1,368 @@
+"""One stream that we send: headers, history, retransmissions, what its receiver reports.
+
+A sequence number goes out once: whatever is sent again under it is sent byte for byte, because SRTP must never seal
+two different packets under one nonce. Called by the session's outbound part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final, TypeAlias
+
+from pystack.base import RangeSet
+from pystack.rtp.clock import ntp_time
+from pystack.rtp.codec import CodecSpec
+from pystack.rtp.extensions import (
+    ONE_BYTE,
+    HeaderExtensionMap,
+    Translation,
+    is_two_byte,
+    translation,
+)
+from pystack.rtp.packet import NO_EXTENSION, RtpPacket
+from pystack.rtp.rtcp import SenderReport
+from pystack.rtp.streams.history import AGAIN_AT, HEADER, PAYLOAD, TIMES, PacketHistory
+from pystack.rtp.streams.peer_reports import PeerReports
+from pystack.rtp.streams.rtx import wrap_payload
+from pystack.rtp.streams.writer import ExtensionWriter, TransportSequence
+
+__all__ = ["Parts", "SendStream"]
+
+Parts: TypeAlias = tuple[bytes, bytes, int, int]
+"""Header, payload, SSRC and sequence number: what :meth:`pystack.srtp.SrtpSender.protect_parts` takes."""
+
+MAX_ANSWERS: Final = 3
+"""How often one packet is sent again (requirements C-16)."""
+MAX_SPACING: Final = 0.100
+LATE_LIMIT: Final = 8192
+
+_PLAIN = Struct("!BBHLL").pack
+_EXTENDED = Struct("!BBHLLHH").pack
+_FIXED = Struct("!BBHLL").unpack_from
+_PROFILE = Struct("!HH").unpack_from
+
+
+class SendStream:
+    """State of one sent SSRC, and of the stream that carries its retransmissions.
+
+    Attributes:
+        sender_id: whose it is.
+        ssrc: its synchronization source.
+        rtx_ssrc: that of its retransmissions; ``None`` to send them plainly.
+        kind: ``audio`` or ``video``.
+        cname: what its SDES says.
+        peer: what its receiver reports.
+        packets: packets sent, retransmissions not counted.
+        octets: payload bytes of those.
+        header_octets: header bytes of those.
+        retransmitted_packets: packets sent again.
+        retransmitted_octets: payload bytes of those.
+        nacks: numbers asked for.
+        key_frame_requests: PLI and FIR that came, merged ones included.
+        refused: packets that were not taken.
+        sent: whether a packet went since the last sender report.
+    """
+
+    __slots__ = (
+        "_clock_at",
+        "_clock_rates",
+        "_clock_timestamp",
+        "_first",
+        "_highest",
+        "_history",
+        "_last_at",
+        "_last_payload_type",
+        "_last_timestamp",
+        "_map",
+        "_queue",
+        "_rtx_payload_types",
+        "_rtx_sequence",
+        "_skipped",
+        "_source",
+        "_translation",
+        "_transport",
+        "_writer",
+        "cname",
+        "header_octets",
+        "key_frame_requests",
+        "kind",
+        "nacks",
+        "octets",
+        "packets",
+        "peer",
+        "refused",
+        "retransmitted_octets",
+        "retransmitted_packets",
+        "rtx_ssrc",
+        "sender_id",
+        "sent",
+        "ssrc",
+    )
+
+    def __init__(
+        self,
+        sender_id: int,
+        kind: str,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        cname: str,
+        history: PacketHistory,
+        transport: TransportSequence,
+        rtx_first: int,
+    ) -> None:
+        self.sender_id = sender_id
+        self.kind = kind
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.cname = cname
+        self.peer = PeerReports()
+        self.packets = 0
+        self.octets = 0
+        self.header_octets = 0
+        self.retransmitted_packets = 0
+        self.retransmitted_octets = 0
+        self.nacks = 0
+        self.key_frame_requests = 0
+        self.refused = 0
+        self.sent = False
+        self._transport = transport
+        self._history = history
+        self._rtx_sequence = rtx_first
+        self._first = -1
+        self._highest = -1
+        self._skipped = RangeSet()
+        self._queue: dict[int, None] = {}
+        self._last_timestamp = 0
+        self._last_at = 0.0
+        self._last_payload_type = 0
+        self._clock_timestamp = -1
+        self._clock_at = 0.0
+        self.configure("", (), HeaderExtensionMap(), 0.0)
+
+    def configure(
+        self, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap, ntp_offset: float
+    ) -> None:
+        """Take what was negotiated, at the start or again."""
+        self._clock_rates = {each.payload_type: each.clock_rate for each in codecs}
+        self._rtx_payload_types = {
+            each.payload_type: each.rtx_payload_type for each in codecs if each.rtx_payload_type is not None
+        }
+        self._map = extensions
+        self._writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset)
+        self._source: HeaderExtensionMap | None = None
+        self._translation: Translation = translation(None, extensions)
+
+    def send_parts(
+        self,
+        packet: RtpPacket,
+        now: float,
+        payload_type: int | None,
+        sequence_number: int | None,
+        timestamp: int | None,
+        marker: bool | None,
+        payload: bytes | None,
+    ) -> Parts | None:
+        """Build a packet of this stream from ``packet``; ``None`` when it is refused, and counted. Hot.
+
+        Sequence numbers may come out of order, but each once, none from before the first, and none 32768 or more
+        ahead: the receiver's SRTP could not follow.
+        """
+        if payload_type is None:
+            payload_type = packet.payload_type
+        if sequence_number is None:
+            sequence_number = packet.sequence_number
+        if timestamp is None:
+            timestamp = packet.timestamp
+        if payload is None:
+            payload = packet.payload
+        if payload_type not in self._clock_rates:
+            self.refused += 1
+            return None
+        ahead = ((sequence_number - self._highest + 0x8000) & 0xFFFF) - 0x8000
+        if ahead == 1 and self._first >= 0:
+            number = self._highest = self._highest + 1
+        else:
+            number = self._admit(sequence_number, ahead)
+            if number < 0:
+                self.refused += 1
+                return None
+        source = packet.extension_map
+        if source is not self._source:
+            self._source = source
+            self._translation = translation(source, self._map)
+        profile = packet.extension_profile
+        if profile == NO_EXTENSION:
+            profile, body = self._writer.write(True, b"", now)
+        elif profile == ONE_BYTE or is_two_byte(profile):
+            short, forwarded = self._translation.apply(profile, packet.extension)
+            profile, body = self._writer.write(short, forwarded, now)
+        else:
+            # A profile without elements can only travel alone.
+            own_profile, body = self._writer.write(True, b"", now)
+            profile, body = (own_profile, body) if body else (profile, packet.extension)
+        second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
+        if packet.csrcs or packet.padding_size:
+            header, payload = self._build_rare(packet, second, sequence_number, timestamp, profile, body, payload)
+        elif body:
+            header = _EXTENDED(0x90, second, sequence_number, timestamp, self.ssrc, profile, len(body) >> 2) + body
+        else:
+            header = _PLAIN(0x80, second, sequence_number, timestamp, self.ssrc)
+        self._history.add(number, now, header, payload)
+        self.packets += 1
+        self.octets += len(payload)
+        self.header_octets += len(header)
+        self.sent = True
+        if number == self._highest:
+            self._last_timestamp = timestamp
+            self._last_at = now
+            self._last_payload_type = payload_type
+        return header, payload, self.ssrc, sequence_number
+
+    def _admit(self, sequence_number: int, ahead: int) -> int:
+        """The extended number of a packet that is not the next one; -1 if it must not be sent."""
+        if self._first < 0:
+            self._first = self._highest = sequence_number
+            self.peer.start(sequence_number)
+            return sequence_number
+        number = self._highest + ahead
+        if ahead > 0:
+            self._skipped.add_range(self._highest + 1, number)
+            self._skipped.remove_below(number - LATE_LIMIT)
+            self._highest = number
+            return number
+        if number not in self._skipped:
+            return -1  # sent before, or from before the start, where SRTP has no index
+        self._skipped.remove_range(number, number + 1)
+        return number
+
+    def _build_rare(
+        self,
+        packet: RtpPacket,
+        second: int,
+        sequence_number: int,
+        timestamp: int,
+        profile: int,
+        body: bytes,
+        payload: bytes,
+    ) -> tuple[bytes, bytes]:
+        """With CSRCs or padding; padding travels as part of the payload."""
+        built = RtpPacket(
+            payload_type=second & 0x7F,
+            marker=second > 0x7F,
+            sequence_number=sequence_number,
+            timestamp=timestamp,
+            ssrc=self.ssrc,
+            csrcs=packet.csrcs,
+            extension_profile=profile if body else NO_EXTENSION,
+            extension=body,
+            padding_size=packet.padding_size,
+        )
+        header = built.serialize_header()
+        if packet.padding_size:
+            payload = payload + bytes(packet.padding_size - 1) + bytes((packet.padding_size,))
+        return header, payload
+
+    def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
+        """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now."""
+        self.nacks += len(sequence_numbers)
+        spacing = min(MAX_SPACING, 2 * round_trip_time)
+        for wire in sequence_numbers:
+            number = self._highest + (((wire - self._highest + 0x8000) & 0xFFFF) - 0x8000)
+            kept = self._history.get(number, now)
+            if kept is None or number in self._queue or kept[TIMES] >= MAX_ANSWERS:
+                continue
+            if kept[TIMES] and now - kept[AGAIN_AT] < spacing:
+                continue
+            kept[TIMES] += 1
+            kept[AGAIN_AT] = now
+            self._queue[number] = None
+
+    @property
+    def wants_retransmission(self) -> bool:
+        """Whether :meth:`retransmit` has something."""
+        return bool(self._queue)
+
+    def retransmit(self, now: float) -> bytes | None:
+        """Build the next packet to send again; ``None`` when there is none left."""
+        while self._queue:
+            number = next(iter(self._queue))
+            del self._queue[number]
+            kept = self._history.get(number, now)
+            if kept is None:
+                continue
+            header, payload = kept[HEADER], kept[PAYLOAD]
+            self.retransmitted_packets += 1
+            self.retransmitted_octets += len(payload)
+            rtx_payload_type = self._rtx_payload_types.get(header[1] & 0x7F)
+            if self.rtx_ssrc is None or rtx_payload_type is None:
+                return bytes(header + payload)
+            return self._build_rtx(header, payload, rtx_payload_type, now)
+        return None
+
+    def _build_rtx(self, header: bytes, payload: bytes, payload_type: int, now: float) -> bytes:
+        first, second, sequence_number, timestamp, _ = _FIXED(header)
+        start = 12 + 4 * (first & 0x0F)
+        forwarded = (True, b"")
+        if first & 0x10:
+            profile, _ = _PROFILE(header, start)
+            forwarded = translation(None, self._map).apply(profile, header[start + 4 :])
+        profile, body = self._writer.write(*forwarded, now)
+        rtx_sequence = self._rtx_sequence
+        self._rtx_sequence = (rtx_sequence + 1) & 0xFFFF
+        assert self.rtx_ssrc is not None
+        second = second & 0x80 | payload_type
+        # CSRCs are not repeated (RFC 4588 section 4 copies only what describes the payload); padding stays padding.
+        fixed = _PLAIN(first & 0x20 | (0x90 if body else 0x80), second, rtx_sequence, timestamp, self.rtx_ssrc)
+        if body:
+            fixed += profile.to_bytes(2, "big") + (len(body) >> 2).to_bytes(2, "big") + body
+        return fixed + wrap_payload(sequence_number, payload)
+
+    def handle_report(
+        self, highest: int, fraction_lost: int, cumulative_lost: int, jitter: int, round_trip_time: float | None
+    ) -> bool:
+        """Take a report block about this stream; return whether it was believed."""
+        return self.peer.handle(
+            highest,
+            self._highest,
+            fraction_lost=fraction_lost,
+            cumulative_lost=cumulative_lost,
+            jitter=jitter,
+            round_trip_time=round_trip_time,
+        )
+
+    def set_clock(self, timestamp: int, at: float) -> None:
+        """``timestamp`` was or will be the media's clock at ``at`` (monotonic seconds), for sender reports."""
+        self._clock_timestamp = timestamp
+        self._clock_at = at
+
+    def sender_report(self, now: float, ntp_offset: float) -> SenderReport:
+        """The report of what was sent, with both clocks at ``now`` (RFC 3550 section 6.4.1)."""
+        self.sent = False
+        if self._clock_timestamp >= 0:
+            timestamp, since = self._clock_timestamp, now - self._clock_at
+        else:
+            timestamp, since = self._last_timestamp, now - self._last_at
+        rate = self.clock_rate
+        return SenderReport(
+            self.ssrc,
+            ntp_time(now + ntp_offset),
+            (timestamp + round(since * rate)) & 0xFFFFFFFF,
+            self.packets & 0xFFFFFFFF,
+            self.octets & 0xFFFFFFFF,
+        )
+
+    @property
+    def clock_rate(self) -> int:
+        """Timestamp units per second of what is sent now."""
+        return self._clock_rates.get(self._last_payload_type) or next(iter(self._clock_rates.values()), 90000)
+
+    def expire(self, now: float) -> None:
+        """Forget packets that are too old to be sent again."""
+        self._history.expire(now)
+
+    def end(self) -> None:
+        """Forget everything that could still be sent."""
+        self._history.clear()
+        self._queue.clear()
+        self.peer.stop()

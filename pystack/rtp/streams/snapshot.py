@@ -1,0 +1,52 @@
+"""Streams as the values of :mod:`pystack.rtp.stats`. Called by the session when somebody asks."""
+
+from __future__ import annotations
+
+from pystack.rtp.stats import InboundStreamStats, OutboundStreamStats
+from pystack.rtp.streams.receiver import ReceiveStream
+from pystack.rtp.streams.sender import SendStream
+
+__all__ = ["inbound_stats", "outbound_stats"]
+
+
+def inbound_stats(stream: ReceiveStream) -> InboundStreamStats:
+    """The numbers of one received stream."""
+    sequence = stream.sequence
+    return InboundStreamStats(
+        receiver_id=stream.receiver_id,
+        rid=stream.rid,
+        ssrc=stream.ssrc,
+        packets=stream.packets,
+        octets=stream.octets,
+        lost=max(0, sequence.lost),
+        duplicates=sequence.duplicates,
+        reordered=sequence.reordered,
+        recovered=stream.recovered,
+        rtx_packets=stream.rtx_packets,
+        nacks=stream.nacks.requested if stream.nacks is not None else 0,
+        restarts=sequence.restarts,
+        jitter=stream.jitter / stream.clock_rate,
+        last_arrival=stream.last_arrival,
+        key_frame_requests=stream.key_frame_requests,
+    )
+
+
+def outbound_stats(stream: SendStream) -> OutboundStreamStats:
+    """The numbers of one sent stream."""
+    peer = stream.peer
+    return OutboundStreamStats(
+        sender_id=stream.sender_id,
+        ssrc=stream.ssrc,
+        packets=stream.packets,
+        octets=stream.octets,
+        header_octets=stream.header_octets,
+        retransmitted_packets=stream.retransmitted_packets,
+        retransmitted_octets=stream.retransmitted_octets,
+        nacks=stream.nacks,
+        key_frame_requests=stream.key_frame_requests,
+        refused=stream.refused,
+        reported_lost=peer.lost,
+        reported_fraction_lost=peer.fraction_lost,
+        reported_jitter=peer.jitter / stream.clock_rate,
+        round_trip_time=peer.round_trip_time,
+    )

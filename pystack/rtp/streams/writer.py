@@ -1,0 +1,133 @@
+"""Builds the header extension of outgoing packets: what a sender says for itself, and what it forwards.
+
+The sender's own elements are the mid, the transport-wide number and the absolute send time. What is constant is made
+once; per packet it is one ``Struct.pack``. Called by the send stream.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from pystack.rtp.extensions import (
+    ABS_SEND_TIME,
+    MID,
+    ONE_BYTE,
+    REPAIRED_RID,
+    RID,
+    TRANSPORT_SEQUENCE,
+    TWO_BYTE,
+    HeaderExtensionMap,
+    encode,
+    fits_one_byte,
+)
+
+__all__ = ["ExtensionWriter", "TransportSequence"]
+
+_NUMBER = Struct("!BH").pack
+_TIME = Struct("!L").pack
+_BOTH = Struct("!BHL").pack
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+class TransportSequence:
+    """The transport-wide sequence number, shared by all senders of one transport.
+
+    Attributes:
+        next: the number of the next packet, 16 bits.
+    """
+
+    __slots__ = ("next",)
+
+    def __init__(self, first: int) -> None:
+        self.next = first
+
+    def take(self) -> int:
+        """Use up one number."""
+        number = self.next
+        self.next = (number + 1) & 0xFFFF
+        return number
+
+
+class ExtensionWriter:
+    """Writes extensions in the ids of one map.
+
+    Args:
+        target: the map of the media section.
+        mid: the name of the media section; written when its extension was negotiated.
+        rid: the simulcast name; the same.
+        repaired_rid: the name of the stream that is repaired, for retransmissions.
+        transport: the transport-wide number.
+        ntp_offset: seconds since 1970 minus ``now``.
+    """
+
+    __slots__ = ("_constant", "_number_head", "_offset", "_one_byte", "_prefix", "_target", "_time_head", "_transport")
+
+    def __init__(
+        self,
+        target: HeaderExtensionMap,
+        mid: str,
+        transport: TransportSequence,
+        ntp_offset: float,
+        *,
+        rid: str = "",
+        repaired_rid: str = "",
+    ) -> None:
+        self._target = target
+        self._transport = transport
+        self._offset = ntp_offset
+        names = ((MID, mid), (RID, rid), (REPAIRED_RID, repaired_rid))
+        self._constant = [(target.id_of(uri), name.encode()) for uri, name in names if name and target.id_of(uri)]
+        number, time = target.id_of(TRANSPORT_SEQUENCE), target.id_of(ABS_SEND_TIME)
+        self._one_byte = fits_one_byte(self._constant) and number < 15 and time < 15
+        self._prefix = encode(self._constant, one_byte=True) if self._one_byte else b""
+        self._number_head = number << 4 | 1 if number else 0
+        self._time_head = (time << 4 | 2) << 24 if time else 0
+
+    def write(self, short: bool, forwarded: bytes, now: float) -> tuple[int, bytes]:
+        """Return profile and body; an empty body means that no extension is needed. Hot.
+
+        Args:
+            short: whether ``forwarded`` is in one-byte form.
+            forwarded: the elements of others in the ids of this map, without padding.
+            now: for the absolute send time.
+        """
+        if not (short and self._one_byte):
+            return self._write_two_byte(short, forwarded, now)
+        if self._number_head:
+            transport = self._transport
+            number = transport.next
+            transport.next = (number + 1) & 0xFFFF
+            if self._time_head:
+                time = int((now + self._offset) * 262144) & 0xFFFFFF
+                own = _BOTH(self._number_head, number, self._time_head | time)
+            else:
+                own = _NUMBER(self._number_head, number)
+            body = self._prefix + own + forwarded
+        elif self._time_head:
+            time = int((now + self._offset) * 262144) & 0xFFFFFF
+            body = self._prefix + _TIME(self._time_head | time) + forwarded
+        else:
+            body = self._prefix + forwarded
+        return ONE_BYTE, body + _PADDING[len(body) & 3]
+
+    def _write_two_byte(self, short: bool, forwarded: bytes, now: float) -> tuple[int, bytes]:
+        target = self._target
+        own = list(self._constant)
+        if target.transport_sequence:
+            own.append((target.transport_sequence, self._transport.take().to_bytes(2, "big")))
+        if target.abs_send_time:
+            time = int((now + self._offset) * 262144) & 0xFFFFFF
+            own.append((target.abs_send_time, time.to_bytes(3, "big")))
+        body = encode(own, one_byte=False) + (_lengthen(forwarded) if short else forwarded)
+        return TWO_BYTE, body + _PADDING[len(body) & 3]
+
+
+def _lengthen(forwarded: bytes) -> bytes:
+    """One-byte elements, which are our own and so well formed, in two-byte form."""
+    parts: list[bytes] = []
+    at = 0
+    while at < len(forwarded):
+        length = (forwarded[at] & 0x0F) + 1
+        parts.append(bytes((forwarded[at] >> 4, length)) + forwarded[at + 1 : at + 1 + length])
+        at += 1 + length
+    return b"".join(parts)
