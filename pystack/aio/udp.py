@@ -24,7 +24,7 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -420,11 +420,11 @@ class ProtocolSocket(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop has taken the socket."""
-        assert isinstance(transport, asyncio.DatagramTransport)
+        # The loop's own transports do not inherit from asyncio.DatagramTransport.
+        self._transport = cast(asyncio.DatagramTransport, transport)
         if self._closed:
-            transport.abort()
+            self._transport.abort()
             return
-        self._transport = transport
         if self.blocked:
             self.blocked = False
             self.on_writable()
