@@ -1,1 +1,1 @@
-""""""
+"""The sending half of an association, along the way of the data: gate, queue, departure, outstanding, resending."""

@@ -1,0 +1,267 @@
+"""DATA in, messages out (RFC 9260 sections 6.2, 6.5, 6.6 and 6.9; RFC 3758 section 3.6).
+
+Puts the tracker, the window, reassembly and the acker to work on each chunk, and keeps the order of each stream. The
+read of a DATA chunk in sequence is the hot path; everything unusual turns off it at a comparison.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from pystack.errors import RemoteProtocolError
+from pystack.sctp.events import MessageReceived
+from pystack.sctp.options import AssociationOptions
+from pystack.sctp.outbox import Outbox
+from pystack.sctp.rx.acker import Acker
+from pystack.sctp.rx.reassembly import Reassembly
+from pystack.sctp.rx.tracker import TsnTracker
+from pystack.sctp.rx.window import ReceiveWindow
+from pystack.sctp.stats import Counters
+from pystack.sctp.wire.causes import CauseCode
+from pystack.sctp.wire.control import encode_abort, encode_error
+from pystack.sctp.wire.data import BEGIN, END, IMMEDIATE, UNORDERED
+from pystack.sctp.wire.fast import MASK32, unpack_data
+from pystack.sctp.wire.forward import ForwardTsnChunk
+
+__all__ = ["IncomingStream", "Receiver"]
+
+_WHOLE: Final = BEGIN | END
+_HALF: Final = 1 << 31
+
+
+class IncomingStream:
+    """One incoming stream.
+
+    Attributes:
+        next_ssn: of the ordered message that may be handed up next.
+        waiting: whole messages that wait for an earlier one, by SSN.
+        unread: sizes of what was handed up and not consumed, oldest first.
+    """
+
+    __slots__ = ("next_ssn", "unread", "waiting")
+
+    def __init__(self) -> None:
+        self.next_ssn = 0
+        self.waiting: dict[int, MessageReceived] = {}
+        self.unread: deque[int] = deque()
+
+
+class Receiver:
+    """The receiving half.
+
+    Attributes:
+        tracker, window, acker, reassembly: its parts; see their modules.
+        streams: identifiers below this are valid.
+        saw_data: the packet being read held DATA; the composer ends it with :meth:`packet_done`.
+    """
+
+    __slots__ = ("_counters", "_outbox", "_streams", "acker", "reassembly", "saw_data", "streams", "tracker", "window")
+
+    def __init__(self, options: AssociationOptions, outbox: Outbox, counters: Counters) -> None:
+        self._outbox = outbox
+        self._counters = counters
+        self._streams: dict[int, IncomingStream] = {}
+        self.window = ReceiveWindow(options)
+        self.tracker = TsnTracker(options)
+        self.acker = Acker(options, self.tracker, self.window)
+        self.reassembly = Reassembly(self.window, options.max_message_size)
+        self.streams = options.streams
+        self.saw_data = False
+
+    def begin(self, initial_tsn: int, streams: int) -> None:
+        """The handshake is done, or done again: expect the peer's first TSN; what was handed up stays counted."""
+        self.streams = streams
+        self.tracker.begin(initial_tsn)
+        self.reassembly.clear()
+        self.acker.begin()
+        for stream in self._streams.values():
+            self._forget_order(stream)
+
+    # -- DATA --------------------------------------------------------------------------------------------------------
+
+    def handle_data(self, body: bytes, at: int, stop: int, now: float) -> None:
+        """The DATA chunk in ``body[at:stop]``, without padding. Hot."""
+        self.saw_data = True
+        size = stop - at - 16
+        if size <= 0:
+            self._refuse_empty(body, at, stop, now)
+            return
+        _, flags, _, tsn, number, ssn, ppid = unpack_data(body, at)
+        tracker = self.tracker
+        window = self.window
+        ahead = (tsn - tracker.cumulative) & MASK32
+        if ahead != 1 and not self._take_ahead(tsn, ahead, now):
+            return
+        if (window.held + size > window.limit or window.items >= window.max_items) and not window.takes(
+            size, next_in_order=ahead == 1
+        ):
+            self.acker.urgent = True
+            self._outbox.drop("window-full", now)
+            return
+        plain = tracker.cumulative + ahead
+        if ahead == 1 and not tracker.gapped:
+            tracker.cumulative = plain
+        else:
+            tracker.add(plain)
+        if flags & IMMEDIATE:
+            self.acker.urgent = True
+        stream = self._streams.get(number)
+        if stream is None:
+            if number >= self.streams:
+                self._outbox.chunk(
+                    encode_error([(CauseCode.INVALID_STREAM_IDENTIFIER, number.to_bytes(2, "big") + b"\0\0")])
+                )
+                self._outbox.drop("stream-identifier", now)
+                return
+            stream = self._streams[number] = IncomingStream()
+        payload = body[at + 16 : stop]
+        if flags & _WHOLE == _WHOLE:
+            window.held += size
+            window.items += 1
+            if flags & UNORDERED or ssn == stream.next_ssn:
+                # The same as _accept, without its calls.
+                self._counters.messages_received += 1
+                self._counters.bytes_received += size
+                stream.unread.append(size)
+                if flags & UNORDERED:
+                    self._outbox.events.append(MessageReceived(number, ppid, payload, False))
+                else:
+                    stream.next_ssn = (ssn + 1) & 0xFFFF
+                    self._outbox.events.append(MessageReceived(number, ppid, payload, True))
+                    if stream.waiting:
+                        self._release(stream)
+            else:
+                self._accept(stream, MessageReceived(number, ppid, payload, True), ssn, now)
+            return
+        piece = self.reassembly.add(plain, flags, number, ssn, ppid, payload)
+        if self.reassembly.violation:
+            self._violate(self.reassembly.violation)
+        elif piece is not None:
+            ordered = not piece.flags & UNORDERED
+            self._accept(stream, MessageReceived(number, piece.ppid, b"".join(piece.parts), ordered), piece.ssn, now)
+
+    def _take_ahead(self, tsn: int, ahead: int, now: float) -> bool:
+        """A TSN that is not the next one: whether it is new and near enough."""
+        tracker = self.tracker
+        if ahead == 0 or ahead >= _HALF or tracker.cumulative + ahead in tracker.ranges:
+            tracker.duplicate(tsn)
+            self._counters.duplicates_received += 1
+            self.acker.urgent = True
+            return False
+        if not tracker.acceptable(tracker.cumulative + ahead):
+            self._outbox.drop("tsn-far-ahead", now)
+            return False
+        return True
+
+    def _accept(self, stream: IncomingStream, message: MessageReceived, ssn: int, now: float) -> None:
+        """A whole message, its bytes counted in the window: hand it up, keep it for its turn, or drop it as stale."""
+        if not message.ordered:
+            self._hand_up(stream, message)
+            return
+        early = (ssn - stream.next_ssn) & 0xFFFF
+        if early == 0:
+            stream.next_ssn = (ssn + 1) & 0xFFFF
+            self._hand_up(stream, message)
+            if stream.waiting:
+                self._release(stream)
+        elif early < 0x8000 and ssn not in stream.waiting:
+            stream.waiting[ssn] = message
+        else:
+            self.window.held -= len(message.data)
+            self.window.items -= 1
+            self._outbox.drop("ssn-stale", now)
+
+    def _hand_up(self, stream: IncomingStream, message: MessageReceived) -> None:
+        self._counters.messages_received += 1
+        self._counters.bytes_received += len(message.data)
+        stream.unread.append(len(message.data))
+        self._outbox.events.append(message)
+
+    def _release(self, stream: IncomingStream) -> None:
+        while (message := stream.waiting.pop(stream.next_ssn, None)) is not None:
+            stream.next_ssn = (stream.next_ssn + 1) & 0xFFFF
+            self._hand_up(stream, message)
+
+    def _refuse_empty(self, body: bytes, at: int, stop: int, now: float) -> None:
+        if stop - at < 16:
+            self._outbox.drop("malformed", now)
+            return
+        tsn = body[at + 4 : at + 8]
+        self._outbox.end(RemoteProtocolError("DATA without user data"), encode_abort([(CauseCode.NO_USER_DATA, tsn)]))
+
+    def _violate(self, what: str) -> None:
+        self._outbox.end(RemoteProtocolError(what), encode_abort([(CauseCode.PROTOCOL_VIOLATION, what.encode())]))
+
+    def packet_done(self, now: float) -> None:
+        """The end of a packet that held DATA."""
+        self.saw_data = False
+        self.acker.packet_done(now)
+
+    # -- the rest ----------------------------------------------------------------------------------------------------
+
+    def handle_forward(self, chunk: ForwardTsnChunk) -> None:
+        """FORWARD-TSN (RFC 3758 section 3.6): stop waiting, hand up what only waited for that."""
+        tracker = self.tracker
+        plain = tracker.plain(chunk.cumulative_tsn)
+        if plain > tracker.cumulative:
+            tracker.skip_to(plain)
+            self.reassembly.drop_through(plain)
+            for number, ssn in chunk.skips:
+                if number < self.streams:
+                    self._skip(number, ssn)
+        self.acker.write_now()
+
+    def _skip(self, number: int, ssn: int) -> None:
+        stream = self._streams.get(number)
+        if stream is None:
+            stream = self._streams[number] = IncomingStream()
+        distance = (ssn - stream.next_ssn) & 0xFFFF
+        if distance >= 0x8000:
+            return
+        # Whole messages up to the skipped one are still good, in their order.
+        ready = [one for one in stream.waiting if (one - stream.next_ssn) & 0xFFFF <= distance]
+        for one in sorted(ready, key=lambda value: (value - stream.next_ssn) & 0xFFFF):
+            self._hand_up(stream, stream.waiting.pop(one))
+        stream.next_ssn = (ssn + 1) & 0xFFFF
+        self._release(stream)
+
+    def consume(self, number: int, nbytes: int) -> None:
+        """The application took ``nbytes`` of what was handed up on that stream; more than there is counts as all."""
+        stream = self._streams.get(number)
+        if stream is None:
+            return
+        window = self.window
+        unread = stream.unread
+        while unread and nbytes >= unread[0]:
+            size = unread.popleft()
+            nbytes -= size
+            window.held -= size
+            window.items -= 1
+        if unread and nbytes > 0:
+            unread[0] -= nbytes
+            window.held -= nbytes
+        self.acker.window_moved()
+
+    def reset(self, numbers: tuple[int, ...]) -> None:
+        """The peer reset these streams (none named: all): they begin at SSN 0 (RFC 6525 section 5.2.2)."""
+        chosen = [self._streams[number] for number in numbers if number in self._streams]
+        for stream in chosen if numbers else self._streams.values():
+            self._forget_order(stream)
+
+    def known_streams(self) -> tuple[int, ...]:
+        """Every stream that anything came on."""
+        return tuple(self._streams)
+
+    def _forget_order(self, stream: IncomingStream) -> None:
+        stream.next_ssn = 0
+        for message in stream.waiting.values():
+            self.window.held -= len(message.data)
+            self.window.items -= 1
+        stream.waiting.clear()
+
+    def close(self) -> None:
+        """The association ended: nothing more is acknowledged."""
+        self.acker.begin()
+        self.reassembly.clear()
+        self._streams.clear()

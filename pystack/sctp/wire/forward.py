@@ -1,0 +1,46 @@
+"""The FORWARD-TSN chunk (RFC 3758 section 3.2): "do not wait for anything up to here"."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+import attrs
+
+from pystack.errors import DecodeError
+from pystack.sctp.wire.packet import ChunkType, encode_chunk
+
+__all__ = ["FORWARD_OVERHEAD", "ForwardTsnChunk"]
+
+_TSN = Struct("!L")
+_SKIP = Struct("!HH")
+FORWARD_OVERHEAD: Final = 8
+
+
+@attrs.define
+class ForwardTsnChunk:
+    """Moves the peer's cumulative TSN over messages that were given up.
+
+    Attributes:
+        cumulative_tsn: the new cumulative TSN, as on the wire.
+        skips: ``(stream, ssn)``: the highest sequence number given up on each ordered stream.
+    """
+
+    cumulative_tsn: int
+    skips: list[tuple[int, int]] = attrs.field(factory=list)
+
+    def encode(self) -> bytes:
+        """The chunk; it never needs padding."""
+        body = _TSN.pack(self.cumulative_tsn) + b"".join(_SKIP.pack(stream, ssn) for stream, ssn in self.skips)
+        return encode_chunk(ChunkType.FORWARD_TSN, 0, body)
+
+    @classmethod
+    def decode(cls, body: bytes) -> ForwardTsnChunk:
+        """Read the body of a chunk.
+
+        Raises:
+            DecodeError: too short, or not a whole number of entries.
+        """
+        if len(body) < 4 or len(body) & 3:
+            raise DecodeError("FORWARD-TSN length")
+        return cls(_TSN.unpack_from(body)[0], list(_SKIP.iter_unpack(body[4:])))
