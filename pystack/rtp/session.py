@@ -54,7 +54,7 @@ class RtpSession:
     Usage::
 
         rtp = RtpSession(RtpSessionOptions(ntp_offset=wall - now), randomness)
-        rtp.add_receiver(1, mid="0", kind="video", codecs=[vp8], extensions=HeaderExtensionMap({4: MID}))
+        rtp.set_receiver(1, mid="0", kind="video", codecs=[vp8], extensions=HeaderExtensionMap({4: MID}))
         rtp.receive_rtp(plain, now)
         for receiver_id, rid, packet in rtp.take_packets(): ...
         parts = rtp.send_parts(7, packet, now)            # then srtp.protect_parts(*parts)
@@ -90,7 +90,7 @@ class RtpSession:
 
     # What was negotiated
 
-    def add_receiver(
+    def set_receiver(
         self,
         receiver_id: int,
         *,
@@ -102,7 +102,7 @@ class RtpSession:
         ssrcs: Sequence[int] = (),
         rtx_ssrcs: Mapping[int, int] | None = None,
     ) -> None:
-        """Receive a media section.
+        """Receive a media section, or take what was negotiated for it again: streams that go on keep their state.
 
         Args:
             receiver_id: the caller's number for it; comes back with each packet and event.
@@ -112,46 +112,21 @@ class RtpSession:
                 named ``rtx`` with an ``apt``.
             extensions: what the ids mean; each packet carries this as its ``extension_map``.
             rids: names of its simulcast streams, lowest first; empty without simulcast.
-            ssrcs: SSRCs of media that SDP names.
-            rtx_ssrcs: SSRCs of retransmissions that SDP names (``ssrc-group:FID``), with the media that they repair.
+            ssrcs: SSRCs that SDP names for it.
+            rtx_ssrcs: those of retransmissions, with the media that they repair (``ssrc-group:FID``).
 
         Raises:
-            InvalidArgument: there is a receiver with this id.
             LocalProtocolError: the session is closed.
         """
-        self._require_open("add a receiver")
-        self._inbound.demux.add(receiver_id).configure(mid, kind, codecs, extensions, rids, ssrcs, rtx_ssrcs or {})
-        self._inbound.demux.changed()
-
-    def update_receiver(
-        self,
-        receiver_id: int,
-        *,
-        mid: str,
-        kind: Literal["audio", "video"],
-        codecs: Sequence[CodecSpec],
-        extensions: HeaderExtensionMap,
-        rids: Sequence[str] = (),
-        ssrcs: Sequence[int] = (),
-        rtx_ssrcs: Mapping[int, int] | None = None,
-    ) -> None:
-        """Take what was negotiated again; streams that go on keep their state. Arguments as in :meth:`add_receiver`.
-
-        Raises:
-            InvalidArgument: there is no receiver with this id.
-        """
-        self._inbound.demux.get(receiver_id).configure(mid, kind, codecs, extensions, rids, ssrcs, rtx_ssrcs or {})
+        self._require_open("receive")
+        self._inbound.demux.obtain(receiver_id).configure(mid, kind, codecs, extensions, rids, ssrcs, rtx_ssrcs or {})
         self._inbound.demux.changed()
 
     def remove_receiver(self, receiver_id: int) -> None:
-        """Stop receiving a media section, and forget its streams.
-
-        Raises:
-            InvalidArgument: there is no receiver with this id.
-        """
+        """Stop receiving a media section, and forget its streams; harmless when there is none."""
         self._inbound.remove(receiver_id)
 
-    def add_sender(
+    def set_sender(
         self,
         sender_id: int,
         *,
@@ -163,7 +138,7 @@ class RtpSession:
         rtx_ssrc: int | None = None,
         cname: str = "",
     ) -> None:
-        """Send a stream.
+        """Send a stream, or take what was negotiated for it again: with the same SSRC, numbers and history go on.
 
         Args:
             sender_id: the caller's number for it.
@@ -176,31 +151,19 @@ class RtpSession:
             cname: its canonical name; that of the session if empty.
 
         Raises:
-            InvalidArgument: the id or an SSRC is in use.
+            InvalidArgument: an SSRC is in use by another sender.
             LocalProtocolError: the session is closed.
         """
-        self._require_open("add a sender")
-        self._outbound.add(sender_id, kind, ssrc, rtx_ssrc, cname or self._cname)
+        self._require_open("send")
+        if self._outbound.replaces(sender_id, ssrc):
+            self.remove_sender(sender_id)
+        self._outbound.obtain(sender_id, kind, ssrc, rtx_ssrc, cname or self._cname)
         self._outbound.configure(sender_id, mid, codecs, extensions)
 
-    def update_sender(
-        self, sender_id: int, *, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap
-    ) -> None:
-        """Take what was negotiated again; SSRCs, numbers and history go on.
-
-        Raises:
-            InvalidArgument: there is no sender with this id.
-        """
-        self._outbound.configure(sender_id, mid, codecs, extensions)
-
-    def remove_sender(self, sender_id: int, now: float) -> None:
-        """Stop sending a stream; the next flush says BYE if anything of it was sent.
-
-        Raises:
-            InvalidArgument: there is no sender with this id.
-        """
+    def remove_sender(self, sender_id: int) -> None:
+        """Stop sending a stream; the next flush says BYE if anything was sent. Harmless when there is none."""
         stream = self._outbound.remove(sender_id)
-        if stream.packets:
+        if stream is not None and stream.packets:
             self._reporter.leave(stream.ssrc, stream.cname)
 
     # From below
@@ -258,7 +221,6 @@ class RtpSession:
         sender_id: int,
         packet: RtpPacket,
         now: float,
-        *,
         payload_type: int | None = None,
         sequence_number: int | None = None,
         timestamp: int | None = None,
@@ -271,16 +233,7 @@ class RtpSession:
             InvalidArgument: there is no sender with this id.
             LocalProtocolError: the session is closed.
         """
-        parts = self.send_parts(
-            sender_id,
-            packet,
-            now,
-            payload_type=payload_type,
-            sequence_number=sequence_number,
-            timestamp=timestamp,
-            marker=marker,
-            payload=payload,
-        )
+        parts = self.send_parts(sender_id, packet, now, payload_type, sequence_number, timestamp, marker, payload)
         return parts[0] + parts[1] if parts is not None else b""
 
     def send_parts(
@@ -288,7 +241,6 @@ class RtpSession:
         sender_id: int,
         packet: RtpPacket,
         now: float,
-        *,
         payload_type: int | None = None,
         sequence_number: int | None = None,
         timestamp: int | None = None,
@@ -318,19 +270,16 @@ class RtpSession:
             self._reporter.wake(now)
         return parts
 
-    def request_key_frame(self, receiver_id: int, rid: str, now: float) -> bool:
+    def request_key_frame(self, receiver_id: int, now: float, rid: str = "") -> bool:
         """Ask the sender for a key frame, by PLI or FIR as negotiated; merged and throttled per stream.
 
         Args:
             receiver_id: the media section.
-            rid: the simulcast stream; empty without simulcast.
             now: the first request goes with the next flush, those within the interval after it as one at its end.
+            rid: the simulcast stream; empty without simulcast.
 
         Returns:
-            ``False`` if the stream has not started, or no way to ask was negotiated.
-
-        Raises:
-            InvalidArgument: there is no receiver with this id.
+            ``False`` if the stream has not started (it will start with a key frame), or no way to ask was negotiated.
         """
         return self._inbound.request_key_frame(receiver_id, rid, now)
 
@@ -353,12 +302,8 @@ class RtpSession:
         self._outbound.get(sender_id).set_clock(timestamp, at)
 
     def sender_report_of(self, receiver_id: int, rid: str = "") -> tuple[SenderReport, float] | None:
-        """The last sender report of a received stream and when it came; ``None`` before there was one.
-
-        Raises:
-            InvalidArgument: there is no receiver with this id.
-        """
-        stream = self._inbound.demux.get(receiver_id).streams.get(rid)
+        """The last sender report of a received stream and when it came; ``None`` before there was one."""
+        stream = self._inbound.stream(receiver_id, rid)
         if stream is None or stream.sender_report is None:
             return None
         return stream.sender_report, stream.sender_report_at
@@ -368,7 +313,7 @@ class RtpSession:
         if self._closed:
             return
         for sender_id in list(self._outbound.senders):
-            self.remove_sender(sender_id, now)
+            self.remove_sender(sender_id)
         for receiver_id in list(self._inbound.demux.receivers):
             self.remove_receiver(receiver_id)
         self._arrivals = TransportFeedbackRecorder()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pystack.errors import InvalidArgument
 from pystack.rtp.codec import CodecSpec
 from pystack.rtp.extensions import HeaderExtensionMap, find
 from pystack.rtp.packet import RtpPacket
@@ -119,41 +118,20 @@ class Demux:
         self._mid_ids: tuple[int, ...] = ()
         self._occupied: dict[tuple[int, str, bool], int] = {}
 
-    def add(self, receiver_id: int) -> Receiver:
-        """Add a receiver, to be configured and announced by :meth:`changed`.
-
-        Raises:
-            InvalidArgument: there is one with this id.
-        """
-        if receiver_id in self.receivers:
-            raise InvalidArgument(f"receiver {receiver_id} exists")
-        receiver = self.receivers[receiver_id] = Receiver(receiver_id)
-        return receiver
-
-    def get(self, receiver_id: int) -> Receiver:
-        """Look up a receiver.
-
-        Raises:
-            InvalidArgument: there is none with this id.
-        """
+    def obtain(self, receiver_id: int) -> Receiver:
+        """Find or add a receiver, to be configured and announced by :meth:`changed`."""
         receiver = self.receivers.get(receiver_id)
         if receiver is None:
-            raise InvalidArgument(f"receiver {receiver_id} does not exist")
+            receiver = self.receivers[receiver_id] = Receiver(receiver_id)
         return receiver
 
-    def remove(self, receiver_id: int) -> Receiver:
-        """Remove a receiver and its routes.
-
-        Raises:
-            InvalidArgument: there is none with this id.
-        """
-        receiver = self.get(receiver_id)
-        del self.receivers[receiver_id]
-        for key, ssrc in list(self._occupied.items()):
-            if key[0] == receiver_id:
-                self.forget(ssrc)
-        self.changed()
-        return receiver
+    def remove(self, receiver_id: int) -> None:
+        """Remove a receiver and its routes; harmless when there is none."""
+        if self.receivers.pop(receiver_id, None) is not None:
+            for key, ssrc in list(self._occupied.items()):
+                if key[0] == receiver_id:
+                    self.forget(ssrc)
+            self.changed()
 
     def changed(self) -> None:
         """Rebuild what is derived from the receivers, after any of them was configured."""

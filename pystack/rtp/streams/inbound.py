@@ -130,15 +130,11 @@ class Inbound:
         self._missing.pop(ssrc, None)
 
     def remove(self, receiver_id: int) -> None:
-        """A media section is over.
-
-        Raises:
-            InvalidArgument: there is none with this id.
-        """
-        receiver = self.demux.remove(receiver_id)
-        for rid in (*receiver.rids, ""):
-            self._key_frames.remove((receiver_id, rid))
-            self._fir_numbers.pop((receiver_id, rid), None)
+        """A media section is over; harmless when there is none."""
+        self.demux.remove(receiver_id)
+        self._key_frames.remove(lambda key: key[0] == receiver_id)
+        for key in [each for each in self._fir_numbers if each[0] == receiver_id]:
+            del self._fir_numbers[key]
 
     def clear(self) -> None:
         """Forget what waits to be taken or asked for."""
@@ -149,8 +145,8 @@ class Inbound:
 
     def request_key_frame(self, receiver_id: int, rid: str, now: float) -> bool:
         """Ask for a key frame, now or when the throttle allows; ``False`` if there is no stream or no way to ask."""
-        receiver = self.demux.get(receiver_id)
-        if rid not in receiver.streams or not receiver.feedback & {"nack pli", "ccm fir"}:
+        receiver = self.demux.receivers.get(receiver_id)
+        if receiver is None or rid not in receiver.streams or not receiver.feedback & {"nack pli", "ccm fir"}:
             return False
         low = not receiver.rids or rid == receiver.rids[0]
         self._key_frames.request((receiver_id, rid), now, LOW_INTERVAL if low else HIGH_INTERVAL)
@@ -183,10 +179,10 @@ class Inbound:
         """What to ask the peer for now."""
         feedback: list[Nack | Pli | Fir] = []
         for key in self._key_frames.take():
-            receiver = self.demux.receivers.get(key[0])
-            stream = receiver.streams.get(key[1]) if receiver is not None else None
-            if receiver is None or stream is None:
+            stream = self.stream(*key)
+            if stream is None:
                 continue
+            receiver = self.demux.receivers[key[0]]
             stream.key_frame_requests += 1
             if "nack pli" in receiver.feedback:
                 feedback.append(Pli(sender_ssrc, stream.ssrc))
@@ -197,6 +193,11 @@ class Inbound:
             ssrc, numbers = self.nacks.popleft()
             feedback.append(Nack(sender_ssrc, ssrc, numbers))
         return feedback
+
+    def stream(self, receiver_id: int, rid: str) -> ReceiveStream | None:
+        """One stream, if it has started."""
+        receiver = self.demux.receivers.get(receiver_id)
+        return receiver.streams.get(rid) if receiver is not None else None
 
     def streams(self) -> list[ReceiveStream]:
         """All that is being received."""

@@ -7,9 +7,9 @@ receivers).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from math import inf
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 __all__ = ["HIGH_INTERVAL", "LOW_INTERVAL", "KeyFrameRequests"]
 
@@ -75,8 +75,10 @@ class KeyFrameRequests(Generic[K]):
         self._ready.clear()
         return ready
 
-    def remove(self, key: K) -> None:
-        """Forget ``key``."""
-        self._last.pop(key, None)
-        self._ready.pop(key, None)
-        self.arrived(key)
+    def remove(self, gone: Callable[[K], bool]) -> None:
+        """Forget the keys that are gone."""
+        tables: tuple[dict[K, Any], ...] = (self._last, self._waiting, self._ready)
+        for table in tables:
+            for key in [each for each in table if gone(each)]:
+                del table[key]
+        self.deadline = min(self._waiting.values(), default=inf)

@@ -65,32 +65,37 @@ class Outbound:
         """When a merged key-frame request is due."""
         return self._key_frames.deadline
 
-    def add(self, sender_id: int, kind: str, ssrc: int, rtx_ssrc: int | None, cname: str) -> SendStream:
-        """Add a sender, to be configured by its :meth:`SendStream.configure`.
+    def replaces(self, sender_id: int, ssrc: int) -> bool:
+        """Whether the sender exists with another SSRC, so that the old stream ends."""
+        stream = self.senders.get(sender_id)
+        return stream is not None and stream.ssrc != ssrc
+
+    def obtain(self, sender_id: int, kind: str, ssrc: int, rtx_ssrc: int | None, cname: str) -> None:
+        """Find or add a sender, to be configured by :meth:`configure`.
 
         Raises:
-            InvalidArgument: the id or an SSRC is in use.
+            InvalidArgument: an SSRC is in use by another sender.
         """
-        if sender_id in self.senders:
-            raise InvalidArgument(f"sender {sender_id} exists")
-        if ssrc in self._by_ssrc or rtx_ssrc in self._by_ssrc or ssrc == rtx_ssrc:
-            raise InvalidArgument(f"SSRC {ssrc} or {rtx_ssrc} is in use")
-        options = self._options
-        capacity = options.history_packets_video if kind == "video" else options.history_packets_audio
-        stream = SendStream(
-            sender_id,
-            kind,
-            ssrc,
-            rtx_ssrc,
-            cname,
-            PacketHistory(capacity, options.history_bytes, options.history_age),
-            self._transport,
-            self._randomness.integer(15),
-        )
-        self.senders[sender_id] = self._by_ssrc[ssrc] = stream
+        for each in (ssrc, rtx_ssrc):
+            holder = self._by_ssrc.get(each) if each is not None else None
+            if holder is not None and holder.sender_id != sender_id:
+                raise InvalidArgument(f"SSRC {each} is in use")
+        if ssrc == rtx_ssrc:
+            raise InvalidArgument(f"SSRC {ssrc} cannot carry its own retransmissions")
+        stream = self.senders.get(sender_id)
+        if stream is None:
+            stream = self.senders[sender_id] = self._by_ssrc[ssrc] = self._make(sender_id, kind, ssrc, cname)
+        if stream.rtx_ssrc is not None:
+            del self._by_ssrc[stream.rtx_ssrc]
         if rtx_ssrc is not None:
             self._by_ssrc[rtx_ssrc] = stream
-        return stream
+        stream.rtx_ssrc = rtx_ssrc
+
+    def _make(self, sender_id: int, kind: str, ssrc: int, cname: str) -> SendStream:
+        options = self._options
+        capacity = options.history_packets_video if kind == "video" else options.history_packets_audio
+        history = PacketHistory(capacity, options.history_bytes, options.history_age)
+        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, self._randomness.integer(15))
 
     def get(self, sender_id: int) -> SendStream:
         """Look up a sender.
@@ -103,19 +108,16 @@ class Outbound:
             raise InvalidArgument(f"sender {sender_id} does not exist")
         return stream
 
-    def remove(self, sender_id: int) -> SendStream:
-        """Remove a sender; return it for its farewell.
-
-        Raises:
-            InvalidArgument: there is none with this id.
-        """
-        stream = self.get(sender_id)
-        del self.senders[sender_id]
+    def remove(self, sender_id: int) -> SendStream | None:
+        """Remove a sender; return it for its farewell."""
+        stream = self.senders.pop(sender_id, None)
+        if stream is None:
+            return None
         del self._by_ssrc[stream.ssrc]
         if stream.rtx_ssrc is not None:
             del self._by_ssrc[stream.rtx_ssrc]
         self._queued.pop(sender_id, None)
-        self._key_frames.remove(sender_id)
+        self._key_frames.remove(lambda key: key == sender_id)
         self._fir_seen.pop(sender_id, None)
         stream.end()
         return stream
@@ -189,11 +191,6 @@ class Outbound:
                 else:
                     packets.append(packet)
         return packets
-
-    def clear(self) -> None:
-        """Forget everything that could still be sent."""
-        for sender_id in list(self.senders):
-            self.remove(sender_id)
 
     def _request(self, stream: SendStream, now: float) -> None:
         stream.key_frame_requests += 1

@@ -105,7 +105,6 @@ class SendStream:
         sender_id: int,
         kind: str,
         ssrc: int,
-        rtx_ssrc: int | None,
         cname: str,
         history: PacketHistory,
         transport: TransportSequence,
@@ -114,7 +113,7 @@ class SendStream:
         self.sender_id = sender_id
         self.kind = kind
         self.ssrc = ssrc
-        self.rtx_ssrc = rtx_ssrc
+        self.rtx_ssrc: int | None = None
         self.cname = cname
         self.peer = PeerReports()
         self.packets = 0
