@@ -49,7 +49,10 @@ class CandidateArrived:
 
 @attrs.frozen
 class RouteAdded:
-    """From now on the track flows to the subscriber's section ``mid``."""
+    """From now on the track flows to the subscriber's section ``mid``.
+
+    ``since`` is when it could first have flowed: the later of the binding and the subscriber's working transport.
+    """
 
     track: str
     publisher: str

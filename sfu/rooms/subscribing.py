@@ -190,7 +190,7 @@ class Subscribing:
                 kind=subscription.kind,
                 generation=subscription.generation,
                 paused=info.muted or subscription.disabled,
-                since=subscription.since,
+                since=max(subscription.since, subscriber.active_since or 0.0),
             )
         )
 

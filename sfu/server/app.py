@@ -32,7 +32,7 @@ HEARTBEAT: Final = 10.0
 
 _WEB: Final = Path(__file__).parent / "web"
 _RUNTIME: Final = web.AppKey("runtime", Runtime)
-_PAGES: Final = {"/": "index.html", "/app.js": "app.js", "/style.css": "style.css"}
+_PAGES: Final = {"/": "index.html"} | {f"/{name}": name for name in ("app.js", "session.js", "packets.js", "style.css")}
 _ONLY_SINGLE: Final = "this server has single peer connections only: use /rtc/v1\n"
 _UNNAMED: Final = re.compile(r"[^a-z0-9]+")
 _POLICY: Final = (
