@@ -351,10 +351,7 @@ class FullTransport:
 
     def deliver(self, batch: list[bytes], now: float) -> None:
         """Data from an address that has proved itself."""
-        try:
-            self.on_datagrams(batch, now)
-        except Exception as error:
-            self._report(error)
+        self._call(self.on_datagrams, batch, now)
 
     def nominated(self, agent: _Agent, pair: CandidatePair) -> None:
         """An agent has a path, its first or a better one."""
@@ -491,17 +488,14 @@ class FullTransport:
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         try:
             callback(*arguments)
-        except Exception as error:
-            self._report(error)
-
-    def _report(self, error: Exception) -> None:
-        self._loop.call_exception_handler(
-            {
-                "message": "a callback of an ICE transport raised",
-                "exception": error,
-                "transport": self,
-            }
-        )
+        except Exception as error:  # the user's bug must not stop the agent
+            self._loop.call_exception_handler(
+                {
+                    "message": "a callback of an ICE transport raised",
+                    "exception": error,
+                    "transport": self,
+                }
+            )
 
     # what an agent needs to know of us
 

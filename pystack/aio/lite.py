@@ -22,7 +22,6 @@ from pystack.ice import (
     GenerationRetired,
     LiteAgent,
     LiteOptions,
-    LiteState,
     Path,
     PathAuthenticated,
     PathForgotten,
@@ -204,27 +203,21 @@ class LiteTransport:
         """Hand on what came from an address of this session."""
         self._counters["datagrams_in"] += len(batch)
         self._counters["bytes_in"] += sum(map(len, batch))
-        try:
-            self.on_datagrams(batch, now)
-        except Exception as error:  # one session's bug must not cost the others their datagrams
-            self._report(error)
+        self._call(self.on_datagrams, batch, now)
 
     def take_turn(self) -> None:
         """There is room again."""
         if self._closed or not self._refused or self._selected is None:
             return
         self._refused = False
-        try:
-            self.on_writable()
-        except Exception as error:
-            self._report(error)
+        self._call(self.on_writable)
 
     def lose(self, reason: Reason) -> None:
         """The mux is gone."""
         self._reason = reason
         notify = self.on_state
         self.close()
-        notify("failed")
+        self._call(notify, "failed")
 
     def settle(self, now: float) -> None:
         """Send the agent's answers, do what its events say, and arm the timer."""
@@ -248,26 +241,23 @@ class LiteTransport:
                     self._mux.retire(ufrag)
                 case StateChanged(state, reason):
                     self._reason = reason
-                    self._announce(state)
+                    self._call(self.on_state, state.value)
                 case Ended():
                     pass
         self._timer.set(agent.deadline)
-
-    def _announce(self, state: LiteState) -> None:
-        try:
-            self.on_state(state.value)
-        except Exception as error:
-            self._report(error)
 
     def _tick(self, now: float) -> None:
         self._agent.tick(now)
         self.settle(now)
 
-    def _report(self, error: Exception) -> None:
-        self._loop.call_exception_handler(
-            {
-                "message": "a callback of an ICE transport raised",
-                "exception": error,
-                "transport": self,
-            }
-        )
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+        try:
+            callback(*arguments)
+        except Exception as error:  # one session's bug must not cost the others their datagrams
+            self._loop.call_exception_handler(
+                {
+                    "message": "a callback of an ICE transport raised",
+                    "exception": error,
+                    "transport": self,
+                }
+            )
