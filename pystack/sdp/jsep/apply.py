@@ -264,7 +264,8 @@ def _apply_answer(negotiation: Negotiation, kind: DescriptionType, read: RemoteD
     role = negotiation.dtls_role
     if role is None and read.transport is not None:
         role = "server" if read.transport.setup == "active" else "client"
-    bundle = tuple(one.mid for one in sections if not one.rejected)
+    alive = tuple(one.mid for one in sections if not one.rejected)
+    bundle = tuple(mid for mid in read.bundle if mid in alive) or alive[:1]
     changed = attrs.evolve(negotiation, remote_sections=tuple(matched), last_local=offer.sections)
     return _in_force(changed, tuple(sections), role, bundle)
 
