@@ -43,7 +43,10 @@ class Core(Protocol):
     ``deadline`` is in absolute seconds on the caller's monotonic clock, ``inf`` for none, always current.
     """
 
-    deadline: float
+    @property
+    def deadline(self) -> float:
+        """When :meth:`tick` is due."""
+        ...
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one datagram from below. Never raises on what a peer sent; only changes state."""
@@ -63,7 +66,10 @@ class Core(Protocol):
 class PathCore(Protocol):
     """A core that speaks in ``(datagram, path)``: ICE, the session and the mux. ``path`` is opaque and hashable."""
 
-    deadline: float
+    @property
+    def deadline(self) -> float:
+        """When :meth:`tick` is due."""
+        ...
 
     def receive(self, data: bytes, path: Hashable, now: float) -> None:
         """Take one datagram that came over ``path``."""

@@ -154,6 +154,16 @@ class MemoryNetwork:
         self._count += 1
         return MemoryTransport(self, f"{self._seed} {self._count}", self._count, lite=lite)
 
+    def black_hole(self) -> None:
+        """Lose everything that is in flight or sent from now on, between all transports that live now."""
+        for transport in self._by_ufrag.values():
+            transport.link.black_hole()
+
+    def heal(self) -> None:
+        """Let datagrams through again."""
+        for transport in self._by_ufrag.values():
+            transport.link.heal()
+
     def _name(self, transport: MemoryTransport) -> str:
         self._count += 1
         ufrag = f"mem{self._count:06d}"

@@ -1,0 +1,65 @@
+"""What can be chosen about a connection, with defaults that need no choice (W3C webrtc-pc section 4.2.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import attrs
+
+from pystack.aio import IceServer, IceTransport
+from pystack.base import Randomness, SecretRandomness, Trace
+from pystack.dtls import Certificate
+from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
+from pystack.sdp.jsep import CodecCapability, ExtensionCapability
+from pystack.session import SessionOptions
+
+__all__ = ["Configuration", "IceTransports"]
+
+
+class IceTransports(Protocol):
+    """Whatever makes the ICE transport of a new connection: a :class:`~pystack.aio.UdpMux`, or a simulated network."""
+
+    def transport(self) -> IceTransport:
+        """Make one."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """Options of one :class:`~pystack.peer.PeerConnection`.
+
+    Attributes:
+        ice_servers: STUN and TURN servers for the full ICE agent.
+        ice_transport_policy: ``"all"``, or ``"relay"`` to use relayed candidates alone.
+        mux: a shared UDP port. With it the connection is ICE-lite on that port, as a server wants it; without it a
+            full ICE agent gathers ports of its own.
+        certificate: the DTLS certificate; by default each connection makes one.
+        port_range: lowest and highest local UDP port of the full agent.
+        address_filter: asked for each local address whether the full agent may use it.
+        audio_codecs, video_codecs: what is offered and accepted, in order of preference.
+        audio_extensions, video_extensions: header extensions, likewise.
+        session: options of the layers below.
+        operation_timeout: seconds that one negotiation operation may take, its turn included (requirements row 8).
+        close_timeout: seconds that ``close()`` gives the peer to take what is still queued on channels.
+        inbox_packets: RTP packets that a receiver keeps for a reader; above it the oldest are dropped and counted.
+        randomness: where random numbers come from.
+        trace: a write-only observer of the layers.
+    """
+
+    ice_servers: tuple[IceServer, ...] = ()
+    ice_transport_policy: Literal["all", "relay"] = "all"
+    mux: IceTransports | None = None
+    certificate: Certificate | None = None
+    port_range: tuple[int, int] | None = None
+    address_filter: Callable[[str], bool] | None = None
+    audio_codecs: tuple[CodecCapability, ...] = AUDIO_CODECS
+    video_codecs: tuple[CodecCapability, ...] = VIDEO_CODECS
+    audio_extensions: tuple[ExtensionCapability, ...] = AUDIO_EXTENSIONS
+    video_extensions: tuple[ExtensionCapability, ...] = VIDEO_EXTENSIONS
+    session: SessionOptions = attrs.field(factory=SessionOptions)
+    operation_timeout: float = 15.0
+    close_timeout: float = 2.0
+    inbox_packets: int = 1024
+    randomness: Randomness = attrs.field(factory=SecretRandomness)
+    trace: Trace | None = None

@@ -1,0 +1,742 @@
+"""The peer connection: the W3C's ``RTCPeerConnection`` in Python (webrtc-pc section 4.4), with packets for media.
+
+A composer. It holds the negotiation's value (``pystack.sdp.jsep``), the session (``pystack.session``) and its path
+(``pystack.aio``), and passes between them what each has to say. It owns no task: everything happens inside a call of
+the application, a datagram, or the one timer.
+
+Ending (rule L9): there is one exit, :meth:`PeerConnection._terminate`, and every way to end leads there: ``close()``
+after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshake, an operation that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from pystack.aio import Driver, FullIceOptions, FullTransport, IceParameters, IceTransport, wall_offset
+from pystack.base import Ended
+from pystack.dtls import Certificate
+from pystack.errors import LOCAL, Closed, InvalidArgument, LocalProtocolError, Reason, StackError, TransportLost
+from pystack.peer import events as told
+from pystack.peer.channels import Channels
+from pystack.peer.configuration import Configuration
+from pystack.peer.datachannel import DataChannel
+from pystack.peer.description import IceCandidate, SessionDescription
+from pystack.peer.events import PeerEvent
+from pystack.peer.local import describe_local
+from pystack.peer.negotiation import Operations
+from pystack.peer.outward import EventHub
+from pystack.peer.sender import RtpSender
+from pystack.peer.transceiver import Direction, MediaKind, Transceiver
+from pystack.peer.transceivers import Transceivers
+from pystack.rtp import KeyFrameRequested, RtpPacket
+from pystack.sdp import jsep
+from pystack.sdp.jsep import SignalingState
+from pystack.session import (
+    ConnectionState,
+    DataTransportEnded,
+    DtlsStateChanged,
+    IceState,
+    Secured,
+    Session,
+    connection_state,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["PeerConnection"]
+
+_EARLY_CANDIDATES = 64
+
+
+class PeerConnection:
+    """A connection to one peer: data channels and RTP over one bundled transport.
+
+    Make it inside a running event loop. Use it as ``async with PeerConnection() as connection``, or call
+    :meth:`close`.
+
+    Args:
+        configuration: see :class:`Configuration`; the defaults suit a client.
+
+    Attributes:
+        transceivers: the media sections, in the order in which they came to be.
+        reason: why the connection ended; ``None`` while it lives.
+    """
+
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self._configuration = configuration = configuration or Configuration()
+        self._loop = asyncio.get_running_loop()
+        self._random = configuration.randomness
+        offset = wall_offset(self._loop)
+        self._certificate = configuration.certificate or Certificate.generate(offset + self._loop.time())
+        self._cname = self._random.token(9).hex()
+        options = attrs.evolve(
+            configuration.session,
+            rtp=attrs.evolve(configuration.session.rtp, cname=self._cname, ntp_offset=offset),
+        )
+        self._session = Session(self._certificate, options, self._random, configuration.trace)
+        self._ice = self._make_ice()
+        self._driver = Driver(self._session, self._ice, self._handle_event, self._loop)
+        self._ice.on_state = self._handle_ice_state
+        self._ice.on_candidate = self._handle_candidate
+        self._negotiation = jsep.start(self._random.integer(62))
+        self._operations = Operations("peer connection", configuration.operation_timeout, self._handle_hang)
+        self._hub: EventHub[PeerEvent] = EventHub()
+        self._transceivers = Transceivers(self._session, self._driver, configuration, self._check_negotiation)
+        self._channels = Channels(self._session, self._driver, self._handle_channel)
+        self._wants_data = False
+        self._made: jsep.LocalDescription | None = None
+        self._early_candidates: list[str | None] = []
+        self._controlling: bool | None = None
+        self._state: ConnectionState = "new"
+        self._ice_state: IceState = "new"
+        self._negotiation_check = False
+        self._connected: list[asyncio.Future[None]] = []
+        self._gathered: list[asyncio.Future[None]] = []
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self.reason: Reason | None = None
+
+    def __repr__(self) -> str:
+        return f"<PeerConnection {self._state}, signaling {self.signaling_state}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # ---- states
+
+    @property
+    def signaling_state(self) -> str:
+        """``RTCSignalingState``: ``stable``, ``have-local-offer``, ... ``closed``."""
+        return "closed" if self.reason is not None else self._negotiation.state.value
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """``RTCPeerConnectionState``, computed from ICE and DTLS."""
+        return self._state
+
+    @property
+    def ice_connection_state(self) -> IceState:
+        """``RTCIceConnectionState``."""
+        return "closed" if self.reason is not None else self._ice.state
+
+    @property
+    def ice_gathering_state(self) -> str:
+        """``RTCIceGatheringState``: ``new``, ``gathering`` or ``complete``."""
+        return self._ice.gathering_state
+
+    @property
+    def transceivers(self) -> tuple[Transceiver, ...]:
+        """The media sections, in the order in which they came to be."""
+        return tuple(self._transceivers)
+
+    @property
+    def data_channels(self) -> tuple[DataChannel, ...]:
+        """The data channels that are not closed."""
+        return self._channels.all
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """The pending local description, else the current one, with the candidates gathered so far."""
+        return self._describe(self._negotiation.local_description, local=True)
+
+    @property
+    def remote_description(self) -> SessionDescription | None:
+        """The pending remote description, else the current one."""
+        return self._describe(self._negotiation.remote_description, local=False)
+
+    @property
+    def current_local_description(self) -> SessionDescription | None:
+        """The local description in force."""
+        return self._describe(self._negotiation.current_local, local=True)
+
+    @property
+    def current_remote_description(self) -> SessionDescription | None:
+        """The remote description in force."""
+        return self._describe(self._negotiation.current_remote, local=False)
+
+    @property
+    def pending_local_description(self) -> SessionDescription | None:
+        """The local description that waits for an answer."""
+        return self._describe(self._negotiation.pending_local, local=True)
+
+    @property
+    def pending_remote_description(self) -> SessionDescription | None:
+        """The remote description that waits for our answer; ``None`` is an ordinary value."""
+        return self._describe(self._negotiation.pending_remote, local=False)
+
+    # ---- what it carries
+
+    def create_data_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_packet_life_time: int | None = None,
+        max_retransmits: int | None = None,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,  # noqa: A002 - the W3C's name
+    ) -> DataChannel:
+        """Make a data channel; any time, also before the connection is there.
+
+        Args:
+            label: its name, at most 65535 bytes of UTF-8.
+            ordered: whether messages keep their order.
+            max_packet_life_time: milliseconds that a message is tried; not together with ``max_retransmits``.
+            max_retransmits: how often a message is sent again at most.
+            protocol: the subprotocol's name.
+            negotiated: both sides make the channel with the same ``id``; nothing is sent to announce it.
+            id: the SCTP stream of a negotiated channel.
+
+        Raises:
+            InvalidArgument: an argument can never be right.
+            LocalProtocolError: the identifier is in use, or no stream is left.
+            Closed: the connection ended.
+        """
+        self._check_open()
+        handle = self._session.channels.open(
+            label,
+            self._driver.now(),
+            protocol=protocol,
+            ordered=ordered,
+            max_retransmits=max_retransmits,
+            max_lifetime=None if max_packet_life_time is None else max_packet_life_time / 1000,
+            negotiated=negotiated,
+            id=id,
+        )
+        channel = self._channels.add(handle)
+        self._wants_data = True
+        self._driver.soon()
+        self._check_negotiation()
+        return channel
+
+    def add_transceiver(
+        self,
+        kind: MediaKind,
+        *,
+        direction: Direction = "sendrecv",
+        track_id: str = "",
+        stream_ids: Sequence[str] = (),
+    ) -> Transceiver:
+        """Add a media section.
+
+        Args:
+            kind: ``"audio"`` or ``"video"``.
+            direction: what we want of it.
+            track_id: our name of what is sent (``a=msid``).
+            stream_ids: the streams that it belongs to.
+
+        Raises:
+            InvalidArgument: an argument can never be right.
+            Closed: the connection ended.
+        """
+        self._check_open()
+        if kind not in {"audio", "video"}:
+            raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
+        transceiver = self._transceivers.add(kind, direction)
+        transceiver.sender.set_track(track_id, stream_ids)
+        self._check_negotiation()
+        return transceiver
+
+    def add_track(self, kind: MediaKind, *, track_id: str = "", stream_ids: Sequence[str] = ()) -> RtpSender:
+        """Send a track: on a free section of that kind if there is one, else on a new one (W3C ``addTrack``)."""
+        self._check_open()
+        transceiver = self._transceivers.reusable(kind)
+        if transceiver is not None:
+            transceiver.direction = "sendrecv" if transceiver.direction == "recvonly" else "sendonly"
+        else:
+            transceiver = self._transceivers.add(kind, "sendrecv", from_track=True)
+        transceiver.sender.set_track(track_id or self._random.token(8).hex(), stream_ids)
+        self._check_negotiation()
+        return transceiver.sender
+
+    def remove_track(self, sender: RtpSender) -> None:
+        """Stop sending a track; its section stays and can be used again (W3C ``removeTrack``)."""
+        self._check_open()
+        for transceiver in self._transceivers:
+            if transceiver.sender is sender:
+                sender.set_track("")
+                transceiver.direction = "recvonly" if transceiver.direction in {"sendrecv", "recvonly"} else "inactive"
+                return
+        raise InvalidArgument("the sender belongs to another connection")
+
+    # ---- negotiation
+
+    async def create_offer(self, *, ice_restart: bool = False) -> SessionDescription:
+        """Make an offer of what is wanted now; nothing changes until it is applied.
+
+        Raises:
+            LocalProtocolError: not legal in this signaling state.
+            Closed: the connection ended.
+        """
+
+        async def operation() -> SessionDescription:
+            if ice_restart and self._negotiation.transport is not None:
+                self._ice.restart()
+            self._made = jsep.create_offer(self._negotiation, self._local())
+            return SessionDescription("offer", self._made.text)
+
+        return await self._operations.run("create offer", operation)
+
+    async def create_answer(self) -> SessionDescription:
+        """Make the answer to the remote offer that is pending; nothing changes until it is applied.
+
+        Raises:
+            LocalProtocolError: there is no remote offer.
+            Closed: the connection ended.
+        """
+
+        async def operation() -> SessionDescription:
+            self._made = jsep.create_answer(self._negotiation, self._local())
+            return SessionDescription("answer", self._made.text)
+
+        return await self._operations.run("create answer", operation)
+
+    async def set_local_description(self, description: SessionDescription | None = None) -> None:
+        """Apply a description of ours: the one made last, or, by default, the one that the state asks for.
+
+        Returns at once: gathering and transports start on their own.
+
+        Raises:
+            LocalProtocolError: not legal in this state, or the description is not the one that was made last.
+            Closed: the connection ended.
+        """
+
+        async def operation() -> None:
+            if description is not None and description.type == "rollback":
+                self._roll_back()
+                return
+            self._apply_local(self._choose_local(description))
+
+        await self._operations.run("set local description", operation)
+
+    async def set_remote_description(self, description: SessionDescription) -> None:
+        """Apply the peer's description. Returns at once; whatever has to start, starts on its own.
+
+        A remote offer while ours is pending rolls ours back first (W3C 4.4.1.5, perfect negotiation).
+
+        Raises:
+            InvalidArgument: the text cannot be used; the message names the line or the section.
+            LocalProtocolError: not legal in this state.
+            Closed: the connection ended.
+        """
+
+        async def operation() -> None:
+            if description.type == "rollback":
+                self._roll_back()
+                return
+            if description.type == "offer" and self._negotiation.state is SignalingState.HAVE_LOCAL_OFFER:
+                # Nothing is rolled back for an offer that cannot be used: read it against the old value first.
+                jsep.apply_remote(jsep.rollback(self._negotiation), "offer", description.sdp, self._local())
+                self._roll_back()
+            self._apply_remote(description)
+
+        await self._operations.run("set remote description", operation)
+
+    async def add_ice_candidate(self, candidate: IceCandidate | str | None) -> None:
+        """Tell a candidate of the peer; ``None`` or an empty one is the end of candidates.
+
+        One that comes before the remote description is kept for it. One that cannot be used is counted, not raised:
+        the peer may still be found.
+
+        Raises:
+            Closed: the connection ended.
+        """
+
+        async def operation() -> None:
+            given = IceCandidate(candidate) if isinstance(candidate, str) else candidate
+            text = None if given is None or not given.candidate else given.candidate
+            transport = self._negotiation.transport
+            if transport is None:
+                if len(self._early_candidates) < _EARLY_CANDIDATES:
+                    self._early_candidates.append(text)
+                return
+            if given is not None and given.sdp_mid and given.sdp_mid != transport.mid:
+                return  # of a section that rides on the bundle's transport
+            if given is not None and not given.sdp_mid and given.sdp_m_line_index not in {None, transport.index}:
+                return
+            if given is not None and given.username_fragment not in {None, "", transport.ufrag}:
+                return  # of an older generation
+            self._ice.add_remote_candidate(text)
+
+        await self._operations.run("add ICE candidate", operation)
+
+    def restart_ice(self) -> None:
+        """Ask for an ICE restart with the next offer, which :class:`NegotiationNeeded` asks for."""
+        self._check_open()
+        self._ice.restart()
+        self._check_negotiation()
+
+    # ---- waiting
+
+    def listen(self, callback: Callable[[PeerEvent], None]) -> Callable[[], None]:
+        """Call ``callback`` for each event, those kept since the beginning first; return what stops it."""
+        return self._hub.listen(callback)
+
+    def events(self) -> AsyncIterator[PeerEvent]:
+        """Yield the events up to and including :class:`PeerConnectionClosed`."""
+        return self._hub.iterate(lambda event: isinstance(event, told.PeerConnectionClosed))
+
+    async def wait_connected(self, *, timeout: float | None = None) -> None:
+        """Wait until ICE and DTLS are up.
+
+        Raises:
+            TimeoutError: not in time.
+            Closed: it failed or ended instead; the reason says why.
+        """
+        if self._state == "connected":
+            return
+        self._check_open()
+        if self._state == "failed":
+            raise Closed.because("peer connection", self._failure())
+        await self._wait(self._connected, timeout)
+
+    async def wait_gathered(self, *, timeout: float | None = None) -> None:
+        """Wait until all local candidates are in :attr:`local_description`, for signalling without trickling.
+
+        Raises:
+            TimeoutError: not in time; the description has those found so far.
+            Closed: the connection ended.
+        """
+        self._check_open()
+        if self._ice.gathering_state != "complete":
+            await self._wait(self._gathered, timeout)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended, whoever ended it."""
+        await asyncio.shield(self._done)
+
+    # ---- ending
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """End in good order: what channels have taken goes out, then everything is let go of.
+
+        Returns within ``timeout`` seconds (by default the configuration's) and one more for relays, whatever the peer
+        does. Idempotent; a second caller awaits the same end. Cancelling it aborts.
+        """
+        if self.reason is None:
+            now = self._driver.now()
+            self._operations.terminate(LOCAL)
+            self._session.close(now)
+            self._driver.soon()
+            patience = self._configuration.close_timeout if timeout is None else timeout
+            try:
+                async with asyncio.timeout(patience):
+                    await asyncio.shield(self._done)
+            except TimeoutError:
+                pass
+            finally:
+                self.abort()
+        await self._ice.wait_closed()
+
+    def abort(self, reason: Reason = LOCAL) -> None:
+        """End at once and synchronously; the peer is told if the path takes it now."""
+        self._terminate(reason)
+
+    # ---- what the layers say
+
+    def _handle_event(self, event: Any) -> None:
+        kind = type(event)
+        handler = _HANDLERS.get(kind)
+        if handler is not None:
+            handler(self, event)
+        elif kind in self._channels.handlers:
+            self._channels.handlers[kind](event)
+
+    def _handle_channel(self, channel: DataChannel) -> None:
+        self._hub.emit(told.DataChannelAdded(channel))
+
+    def _handle_packet(self, item: tuple[int, str, RtpPacket]) -> None:
+        key, rid, packet = item
+        transceiver = self._transceivers.get(key)
+        if transceiver is not None:
+            transceiver.receiver.handle_packet(rid, packet)
+
+    def _handle_ice_state(self, state: IceState) -> None:
+        if state in {"connected", "completed"}:
+            self._start_session()
+        self._refresh()
+        self._driver.soon()
+
+    def _handle_candidate(self, text: str | None) -> None:
+        transport_mid, index = self._first_section()
+        if text is None:
+            self._hub.emit(told.IceCandidateFound(None))
+            self._hub.emit(told.IceGatheringStateChanged("complete"))
+            for waiter in self._gathered:
+                if not waiter.done():
+                    waiter.set_result(None)
+            return
+        ufrag = self._ice.local_parameters.ufrag
+        self._hub.emit(told.IceCandidateFound(IceCandidate(text, transport_mid, index, ufrag)))
+
+    def _handle_key_frame_request(self, event: KeyFrameRequested) -> None:
+        transceiver = self._transceivers.get(event.sender_id)
+        if transceiver is not None:
+            transceiver.sender.handle_key_frame_request()
+
+    def _handle_transport_change(self, event: DtlsStateChanged | Secured) -> None:
+        if self._session.dtls_state not in {"failed", "closed"}:  # with those comes the end itself, and its reason
+            self._refresh()
+
+    def _handle_data_end(self, event: DataTransportEnded) -> None:
+        # Each channel has said so by its own ChannelClosed; the rest of the connection lives on.
+        return
+
+    def _handle_end(self, event: Ended) -> None:
+        self._terminate(event.reason)
+
+    def _handle_hang(self, operation: str) -> None:
+        """The watchdog of an operation bit (requirements row 8)."""
+        self._terminate(
+            TransportLost(f"operation {operation!r} did not end within {self._configuration.operation_timeout:g} s")
+        )
+
+    # ---- applying descriptions
+
+    def _choose_local(self, description: SessionDescription | None) -> jsep.LocalDescription:
+        made = self._made
+        state = self._negotiation.state
+        if description is None or not description.sdp:
+            answering = state in {SignalingState.HAVE_REMOTE_OFFER, SignalingState.HAVE_LOCAL_PRANSWER}
+            wanted = description.type if description is not None else "answer" if answering else "offer"
+            make = jsep.create_offer if wanted == "offer" else jsep.create_answer
+            if made is None or made.type != wanted or made.epoch != self._negotiation.epoch:
+                made = make(self._negotiation, self._local())
+            return made
+        if made is None or made.text != description.sdp:
+            raise LocalProtocolError(
+                "set local description",
+                state.value,
+                "the description is not the one that create_offer or create_answer made last; apply that one unchanged",
+            )
+        if description.type == "pranswer":
+            return jsep.create_answer(self._negotiation, self._local(), provisional=True)
+        return made
+
+    def _apply_local(self, made: jsep.LocalDescription) -> None:
+        before = self._negotiation
+        self._negotiation = jsep.apply_local(before, made)
+        self._made = None
+        self._transceivers.place(made.sections)
+        if self._controlling is None:
+            self._controlling = made.type == "offer"
+        self._applied(before)
+        if self._ice.gathering_state == "new":
+            self._hub.emit(told.IceGatheringStateChanged("gathering"))
+            self._ice.gather()
+
+    def _apply_remote(self, description: SessionDescription) -> None:
+        if description.type == "rollback":
+            raise InvalidArgument("a rollback has no text to apply")
+        before = self._negotiation
+        negotiation = jsep.apply_remote(before, description.type, description.sdp, self._local())
+        if negotiation.remote_ice_restart and description.type == "offer" and self._ice.remote_parameters is not None:
+            self._ice.restart()
+        self._negotiation = negotiation
+        self._made = None
+        if self._controlling is None:
+            self._controlling = description.type != "offer"
+        heard = self._transceivers.meet(negotiation.remote_sections)
+        self._tell_ice()
+        self._applied(before)
+        for event in heard:
+            self._hub.emit(event)
+
+    def _roll_back(self) -> None:
+        before = self._negotiation
+        self._negotiation = jsep.rollback(before)
+        self._made = None
+        for event in self._transceivers.unplace(self._negotiation):
+            self._hub.emit(event)
+        self._applied(before)
+
+    def _tell_ice(self) -> None:
+        transport = self._negotiation.transport
+        if transport is None:
+            return
+        self._ice.set_remote_parameters(IceParameters(transport.ufrag, transport.pwd, transport.ice_lite))
+        for candidate in transport.candidates:
+            self._ice.add_remote_candidate(candidate)
+        early, self._early_candidates = self._early_candidates, []
+        for kept in early:
+            self._ice.add_remote_candidate(kept)
+        if transport.end_of_candidates:
+            self._ice.add_remote_candidate(None)
+
+    def _applied(self, before: jsep.Negotiation) -> None:
+        """Follow a change of the negotiation's value: media first, then the transports, then tell."""
+        negotiation = self._negotiation
+        if negotiation.sections is not before.sections:
+            self._transceivers.settle(negotiation.sections)
+        if negotiation.transport is not None and negotiation.dtls_role is not None:
+            self._ice.start(self._is_controlling())
+            self._start_session()
+        if negotiation.state is not before.state:
+            self._hub.emit(told.SignalingStateChanged(negotiation.state.value))
+        if negotiation.state is SignalingState.STABLE:
+            self._check_negotiation()
+        self._refresh()
+        self._driver.soon()
+
+    def _start_session(self) -> None:
+        """Start DTLS, and the association, when the path is there and both descriptions are."""
+        negotiation = self._negotiation
+        if negotiation.dtls_role is None or negotiation.transport is None:
+            return
+        now = self._driver.now()
+        if self._ice.state in {"connected", "completed"}:
+            self._session.start(negotiation.dtls_role, negotiation.transport.fingerprints, now)
+        if negotiation.sctp is not None:
+            self._session.start_data(negotiation.sctp.max_message_size, now)
+
+    # ---- the one exit
+
+    def _terminate(self, reason: Reason) -> None:
+        if self.reason is not None:
+            return
+        failed = reason != LOCAL and connection_state(False, self._ice.state, self._session.dtls_state) == "failed"
+        self._session.abort(self._driver.now(), reason)
+        self.reason = reason
+        for event in self._session.take_events():
+            if not isinstance(event, Ended):
+                self._handle_event(event)
+        self._ice.send(self._session.flush(self._driver.now()))  # the farewell, as far as the path takes it now
+        self._driver.close()
+        self._ice.close()
+        self._operations.terminate(reason)
+        self._channels.end(reason)
+        self._transceivers.end(reason)
+        for waiter in (*self._connected, *self._gathered):
+            if not waiter.done():
+                waiter.set_exception(Closed.because("peer connection", reason))
+        if failed and self._state != "failed":
+            self._hub.emit(told.ConnectionStateChanged("failed"))
+        self._state = "closed"
+        self._hub.emit(told.SignalingStateChanged("closed"))
+        self._hub.emit(told.ConnectionStateChanged("closed"))
+        self._hub.emit(told.PeerConnectionClosed(reason))
+        self._hub.end()
+        if not self._done.done():
+            self._done.set_result(None)
+
+    # ---- parts
+
+    def _make_ice(self) -> IceTransport:
+        configuration = self._configuration
+        if configuration.mux is not None:
+            return configuration.mux.transport()
+        return FullTransport(
+            FullIceOptions(
+                servers=configuration.ice_servers,
+                policy=configuration.ice_transport_policy,
+                port_range=configuration.port_range,
+                address_filter=configuration.address_filter,
+            ),
+            self._random,
+        )
+
+    def _local(self) -> jsep.LocalSession:
+        options = self._configuration.session.association
+        return describe_local(
+            ice=self._ice,
+            certificate=self._certificate,
+            transceivers=self.transceivers,
+            data=self._wants_data,
+            cname=self._cname,
+            sctp_port=options.local_port,
+            max_message_size=options.max_message_size,
+            # A server lets the client speak first: its ClientHello comes with the path (RFC 8842 section 5.3).
+            setup="passive" if self._ice.local_parameters.lite else "active",
+        )
+
+    def _is_controlling(self) -> bool:
+        """RFC 8445 section 6.1.1: the full agent controls; between equals, the one that offered first."""
+        transport = self._negotiation.transport
+        if self._ice.local_parameters.lite:
+            return False
+        return bool(self._controlling) or (transport is not None and transport.ice_lite)
+
+    def _first_section(self) -> tuple[str, int]:
+        slots = self._negotiation.slots
+        return (slots[0].mid, 0) if slots else ("0", 0)
+
+    def _describe(self, applied: jsep.AppliedDescription | None, *, local: bool) -> SessionDescription | None:
+        if applied is None:
+            return None
+        text = applied.text
+        if local:
+            complete = self._ice.gathering_state == "complete"
+            text = jsep.with_candidates(text, self._ice.local_candidates, complete=complete)
+        return SessionDescription(applied.type, text)
+
+    def _check_negotiation(self) -> None:
+        """Say once, at the end of this turn of the loop, that a negotiation is needed (W3C 4.7.3)."""
+        if not self._negotiation_check and self.reason is None:
+            self._negotiation_check = True
+            self._loop.call_soon(self._tell_negotiation_needed)
+
+    def _tell_negotiation_needed(self) -> None:
+        self._negotiation_check = False
+        if self.reason is not None or self._negotiation.state is not SignalingState.STABLE:
+            return
+        if jsep.needs_negotiation(self._negotiation, self._local()):
+            self._hub.emit(told.NegotiationNeeded())
+
+    def _refresh(self) -> None:
+        """Compute the states and say what changed."""
+        if self.reason is not None:
+            return
+        ice = self._ice.state
+        if ice != self._ice_state:
+            self._ice_state = ice
+            self._hub.emit(told.IceConnectionStateChanged(ice))
+        state = connection_state(False, ice, self._session.dtls_state)
+        if state in {self._state, "closed"}:
+            return
+        self._state = state
+        if state in {"connected", "failed"}:
+            for waiter in self._connected:
+                if not waiter.done():
+                    if state == "connected":
+                        waiter.set_result(None)
+                    else:
+                        waiter.set_exception(Closed.because("peer connection", self._failure()))
+        self._hub.emit(told.ConnectionStateChanged(state))
+
+    def _failure(self) -> Reason:
+        reason = self._ice.reason
+        return reason if isinstance(reason, StackError) else TransportLost("no path to the peer")
+
+    def _check_open(self) -> None:
+        if self.reason is not None:
+            raise Closed.because("peer connection", self.reason)
+
+    async def _wait(self, waiters: list[asyncio.Future[None]], timeout: float | None) -> None:
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        waiters.append(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        finally:
+            waiters.remove(waiter)
+
+
+_HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
+    tuple: PeerConnection._handle_packet,
+    KeyFrameRequested: PeerConnection._handle_key_frame_request,
+    DtlsStateChanged: PeerConnection._handle_transport_change,
+    Secured: PeerConnection._handle_transport_change,
+    DataTransportEnded: PeerConnection._handle_data_end,
+    Ended: PeerConnection._handle_end,
+}
+"""Which part of the connection hears which event of the session; what is not listed needs no hearing."""

@@ -1,0 +1,367 @@
+"""One data channel as an application holds it: awaitable, iterable, and always ending (W3C webrtc-pc section 6.2).
+
+Every wait in here ends with its result, at its deadline, or with the channel, whichever is first. A message is taken
+whole or not at all. Messages that arrive before anybody reads are kept: nothing is taken from the peer's window until
+they are read, so the window is the bound.
+
+The channel's life itself (OPEN, ACK, resets, identifiers) is ``pystack.datachannel``; this is only where one waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from math import inf
+from typing import TYPE_CHECKING, Literal, Self
+
+from pystack.errors import LOCAL, Closed, LocalProtocolError, PeerClosed, Reason, WouldBlock
+from pystack.peer.outward import call_out
+from pystack.peer.parked import ParkedWriters
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from pystack.aio import Driver
+    from pystack.session import Session
+
+__all__ = ["DataChannel", "DataChannelState"]
+
+DataChannelState = Literal["connecting", "open", "closing", "closed"]
+
+
+class DataChannel:
+    """A data channel of a connection; made by ``create_data_channel`` or brought by ``DataChannelAdded``.
+
+    Attributes:
+        label: its name.
+        protocol: the subprotocol's name.
+        ordered: whether messages keep their order.
+        max_packet_life_time: milliseconds that a message is tried, or ``None``.
+        max_retransmits: how often a message is sent again at most, or ``None``.
+        negotiated: whether it was agreed upon out of band.
+        reason: why it ended; ``None`` while it lives.
+        on_close: called once with the reason when it has ended.
+        on_buffered_amount_low: called when what is buffered falls to ``buffered_amount_low_threshold``.
+    """
+
+    def __init__(self, session: Session, driver: Driver, handle: int, state: DataChannelState) -> None:
+        info = session.channels.info(handle)
+        self.label = info.label
+        self.protocol = info.protocol
+        self.ordered = info.ordered
+        self.max_retransmits = info.max_retransmits
+        self.max_packet_life_time = None if info.max_lifetime is None else round(info.max_lifetime * 1000)
+        self.negotiated = info.negotiated
+        self.reason: Reason | None = None
+        self.on_close: Callable[[Reason], None] | None = None
+        self.on_buffered_amount_low: Callable[[], None] | None = None
+        self._session = session
+        self._driver = driver
+        self._handle = handle
+        self._id = info.id
+        self._state: DataChannelState = state
+        self._low_threshold = 0
+        self._writers = ParkedWriters(self._send)
+        self._inbox: deque[tuple[bytes | str, int]] = deque()  # with the size on the wire
+        self._readers: deque[asyncio.Future[None]] = deque()
+        self._openers: list[asyncio.Future[None]] = []
+        self._closers: list[asyncio.Future[None]] = []
+        self._on_message: Callable[[bytes | str], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<DataChannel {self.label!r} {self._state}>"
+
+    @property
+    def _what(self) -> str:
+        return f'data channel "{self.label}"'
+
+    # ---- what it is
+
+    @property
+    def id(self) -> int | None:
+        """The SCTP stream, or ``None`` before the DTLS role is known."""
+        if self._id is None and self._state != "closed":
+            self._id = self._session.channels.info(self._handle).id
+        return self._id
+
+    @property
+    def ready_state(self) -> DataChannelState:
+        """``connecting``, ``open``, ``closing`` or ``closed``."""
+        return self._state
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes that were taken and have not departed yet."""
+        return 0 if self._state == "closed" else self._session.channels.buffered_amount(self._handle)
+
+    @property
+    def buffered_amount_low_threshold(self) -> int:
+        """The number of bytes at which ``on_buffered_amount_low`` is called; settable."""
+        return self._low_threshold
+
+    @buffered_amount_low_threshold.setter
+    def buffered_amount_low_threshold(self, nbytes: int) -> None:
+        self._low_threshold = nbytes
+        if self._state != "closed":
+            self._session.channels.set_low_threshold(self._handle, nbytes)
+
+    @property
+    def max_message_size(self) -> int:
+        """The largest message in bytes that the peer takes; 0 means no limit."""
+        return self._session.channels.max_message_size
+
+    # ---- writing
+
+    async def write(self, data: bytes | str, *, timeout: float | None = None) -> None:
+        """Hand over one message; wait while there is no room for it. Text when it is ``str``.
+
+        Returns once the message was taken, not once it was acknowledged.
+
+        Args:
+            data: the message.
+            timeout: seconds to wait at most, beside the deadline of :meth:`set_write_deadline`.
+
+        Raises:
+            TimeoutError: a deadline has passed; nothing was taken.
+            MessageTooLarge: above :attr:`max_message_size`.
+            Closed: the channel ended, or is closing.
+        """
+        self._check_writable()
+        if self._writers.expired:
+            raise TimeoutError("the write deadline has passed")
+        if self._writers.offer(data):
+            self._driver.soon()
+            return
+        deadline = inf if timeout is None else self._driver.now() + timeout
+        await self._writers.park(data, deadline)
+
+    def write_nowait(self, data: bytes | str) -> None:
+        """Hand over one message now or not at all.
+
+        Raises:
+            WouldBlock: there is no room, or others wait already.
+            MessageTooLarge: above :attr:`max_message_size`.
+            Closed: the channel ended, or is closing.
+        """
+        self._check_writable()
+        if not self._writers.offer(data):
+            raise WouldBlock(f"{self._what} has no room now; await writable() and try again")
+        self._driver.soon()
+
+    async def writable(self, *, timeout: float | None = None) -> None:
+        """Wait, behind those who wait already, until there is room after a refusal.
+
+        Raises:
+            TimeoutError: a deadline has passed.
+            Closed: the channel ended, or is closing.
+        """
+        self._check_writable()
+        if not self._writers.blocked:
+            return
+        await self._writers.park(None, inf if timeout is None else self._driver.now() + timeout)
+
+    def set_write_deadline(self, at: float | None) -> None:
+        """Set the loop time at which waiting writes give up, those who wait now included; ``None`` for none."""
+        self._writers.set_deadline(inf if at is None else at)
+
+    # ---- reading
+
+    async def read(self, *, timeout: float | None = None) -> bytes | str:
+        """Return the next message; ``str`` if it was sent as text.
+
+        Messages that arrived before the end can still be read after it.
+
+        Raises:
+            TimeoutError: nothing came in time.
+            Closed: the channel ended and everything was read.
+        """
+        async with asyncio.timeout(timeout):
+            while not self._inbox:
+                if self.reason is not None:
+                    raise Closed.because(self._what, self.reason)
+                reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._readers.append(reader)
+                try:
+                    await reader
+                except asyncio.CancelledError:
+                    # The baton may have been handed to us in the same turn: the next reader must not wait for it.
+                    if reader.done() and not reader.cancelled():
+                        self._wake_reader()
+                    raise
+                finally:
+                    if reader in self._readers:
+                        self._readers.remove(reader)
+        message, size = self._inbox.popleft()
+        self._consume(size)
+        if self._inbox:
+            self._wake_reader()
+        return message
+
+    async def __aiter__(self) -> AsyncIterator[bytes | str]:
+        """Yield the messages until the channel ends in good order; raise :class:`Closed` if it ends otherwise."""
+        while True:
+            try:
+                message = await self.read()
+            except Closed as end:
+                if end.reason == LOCAL or isinstance(end.reason, PeerClosed):
+                    return
+                raise
+            yield message
+
+    @property
+    def on_message(self) -> Callable[[bytes | str], None] | None:
+        """Called with each message instead of keeping it for a reader; those kept so far are delivered first."""
+        return self._on_message
+
+    @on_message.setter
+    def on_message(self, callback: Callable[[bytes | str], None] | None) -> None:
+        self._on_message = callback
+        while self._inbox and self._on_message is not None:
+            message, size = self._inbox.popleft()
+            self._consume(size)
+            call_out(self._on_message, message)
+
+    # ---- opening and closing
+
+    async def wait_open(self, *, timeout: float | None = None) -> None:
+        """Wait until the channel can be used by both sides.
+
+        Raises:
+            TimeoutError: not in time.
+            Closed: it ended instead; the reason says why.
+        """
+        if self.reason is not None:
+            raise Closed.because(self._what, self.reason)
+        if self._state != "connecting":
+            return
+        await self._wait(self._openers, timeout)
+
+    async def close(self, *, timeout: float = 5.0) -> None:
+        """Close: what was taken goes out first, then the stream is reset. Returns within ``timeout`` in any case.
+
+        Idempotent; a second caller waits for the same end. Cancelling the call leaves the channel closing.
+        """
+        if self._state == "closed":
+            return
+        self.begin_close()
+        try:
+            await self._wait(self._closers, timeout)
+        except (TimeoutError, Closed):
+            return
+
+    def begin_close(self) -> None:
+        """The part of :meth:`close` that does not wait."""
+        if self._state in {"connecting", "open"}:
+            self._state = "closing"
+            self._session.channels.close(self._handle, self._driver.now())
+            self._writers.terminate(self._what, LOCAL)
+            self._driver.soon()
+
+    async def __aenter__(self) -> Self:
+        await self.wait_open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+        if (
+            error is None
+            and self.reason is not None
+            and self.reason != LOCAL
+            and not isinstance(self.reason, PeerClosed)
+        ):
+            raise Closed.because(self._what, self.reason)
+
+    # ---- what the connection tells it
+
+    def handle_open(self) -> None:
+        """Both sides know of the channel."""
+        if self._state == "connecting":
+            self._state = "open"
+        for opener in self._openers:
+            if not opener.done():
+                opener.set_result(None)
+        self._openers.clear()
+
+    def handle_message(self, data: bytes, binary: bool) -> None:
+        """A whole message arrived."""
+        message: bytes | str = data if binary else data.decode("utf-8", "replace")
+        if self._on_message is not None:
+            self._consume(len(data))
+            call_out(self._on_message, message)
+            return
+        self._inbox.append((message, len(data)))
+        self._wake_reader()
+
+    def handle_writable(self) -> None:
+        """The core answers a refusal."""
+        self._writers.serve()
+
+    def handle_low(self) -> None:
+        """What is buffered fell to the threshold."""
+        if self.on_buffered_amount_low is not None:
+            call_out(self.on_buffered_amount_low)
+
+    def handle_closing(self) -> None:
+        """The peer closes the channel: writers end now, what was taken still goes out."""
+        if self._state in {"connecting", "open"}:
+            self._state = "closing"
+            self._writers.terminate(self._what, PeerClosed("the peer closed the channel"))
+
+    def handle_closed(self, reason: Reason) -> None:
+        """The one exit."""
+        if self.reason is not None:
+            return
+        self._state = "closed"
+        self.reason = reason
+        self._writers.terminate(self._what, reason)
+        for opener in self._openers:
+            if not opener.done():
+                opener.set_exception(Closed.because(self._what, reason))
+        for waiter in (*self._closers, *self._readers):
+            if not waiter.done():
+                waiter.set_result(None)
+        self._openers.clear()
+        self._closers.clear()
+        self._readers.clear()
+        callback, self.on_close = self.on_close, None
+        if callback is not None:
+            call_out(callback, reason)
+
+    # ---- parts
+
+    def _send(self, data: bytes | str) -> bool:
+        taken = self._session.channels.send(self._handle, data, self._driver.now())
+        if taken:
+            self._driver.soon()
+        return taken
+
+    def _consume(self, size: int) -> None:
+        if size and self._state != "closed":
+            self._session.channels.consume(self._handle, size, self._driver.now())
+            self._driver.soon()
+
+    def _wake_reader(self) -> None:
+        while self._readers:
+            reader = self._readers.popleft()
+            if not reader.done():
+                reader.set_result(None)
+                return
+
+    def _check_writable(self) -> None:
+        if self.reason is not None:
+            raise Closed.because(self._what, self.reason)
+        if self._state == "closing":
+            raise LocalProtocolError("write", "closing", f"{self._what} is closing")
+
+    async def _wait(self, waiters: list[asyncio.Future[None]], timeout: float | None) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters.append(waiter)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiter
+        finally:
+            if waiter in waiters:
+                waiters.remove(waiter)

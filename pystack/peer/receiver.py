@@ -1,0 +1,147 @@
+"""Where the packets of one remote track arrive (W3C ``RTCRtpReceiver``, at the level of packets).
+
+Packets go to one place: the tap of a forwarder, called synchronously in the chain that began at the socket, or an
+inbox for ``async for``. What arrives before either is kept, bounded; when the inbox is full the oldest are dropped and
+counted, because late media is worth less than new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from pystack.errors import LOCAL, Closed, PeerClosed, Reason
+from pystack.peer.outward import call_out
+from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
+
+if TYPE_CHECKING:
+    from pystack.aio import Driver
+    from pystack.session import Session
+
+__all__ = ["RtpReceiver"]
+
+
+class RtpReceiver:
+    """The receiving half of a transceiver.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        track_id: the remote's name of the track (``a=msid``), ``""`` if it gave none.
+        stream_ids: the remote's names of the streams that the track belongs to.
+        codecs: what was agreed, in order of preference; empty before.
+        rids: the simulcast layers that come, by rid; empty without simulcast.
+        extensions: what the ids of header extensions mean here.
+        receiving: whether the peer agreed that media may come here.
+        dropped: packets dropped because nobody read them in time.
+    """
+
+    def __init__(self, session: Session, driver: Driver, key: int, kind: str, inbox_packets: int) -> None:
+        self.kind = kind
+        self.track_id = ""
+        self.stream_ids: tuple[str, ...] = ()
+        self.codecs: tuple[CodecSpec, ...] = ()
+        self.rids: tuple[str, ...] = ()
+        self.extensions = HeaderExtensionMap()
+        self.receiving = False
+        self.dropped = 0
+        self._session = session
+        self._driver = driver
+        self._key = key
+        self._limit = inbox_packets
+        self._inbox: deque[tuple[RtpPacket, str]] = deque()
+        self._tap: Callable[[RtpPacket, str], None] | None = None
+        self._readers: deque[asyncio.Future[None]] = deque()
+        self._ended: Reason | None = None
+
+    @property
+    def on_packet(self) -> Callable[[RtpPacket, str], None] | None:
+        """Called with each packet and its rid, in the chain that began at the socket; what was kept comes first."""
+        return self._tap
+
+    @on_packet.setter
+    def on_packet(self, tap: Callable[[RtpPacket, str], None] | None) -> None:
+        self._tap = tap
+        while self._inbox and self._tap is not None:
+            call_out(self._tap, *self._inbox.popleft())
+
+    async def read(self, *, timeout: float | None = None) -> tuple[RtpPacket, str]:
+        """Return the next packet and the rid of its simulcast layer (``""`` without simulcast).
+
+        Raises:
+            TimeoutError: nothing came in time.
+            Closed: the connection ended and everything was read.
+        """
+        async with asyncio.timeout(timeout):
+            while not self._inbox:
+                if self._ended is not None:
+                    raise Closed.because(f"{self.kind} receiver", self._ended)
+                reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._readers.append(reader)
+                try:
+                    await reader
+                except asyncio.CancelledError:
+                    if reader.done() and not reader.cancelled():
+                        self._wake_reader()
+                    raise
+                finally:
+                    if reader in self._readers:
+                        self._readers.remove(reader)
+        item = self._inbox.popleft()
+        if self._inbox:
+            self._wake_reader()
+        return item
+
+    async def __aiter__(self) -> AsyncIterator[RtpPacket]:
+        """Yield packets until the connection ends in good order; raise :class:`Closed` if it ends otherwise."""
+        while True:
+            try:
+                packet, _ = await self.read()
+            except Closed as end:
+                if end.reason == LOCAL or isinstance(end.reason, PeerClosed):
+                    return
+                raise
+            yield packet
+
+    def request_key_frame(self, rid: str = "") -> None:
+        """Ask the remote for a key frame (PLI, or FIR where only that was agreed); merged and throttled.
+
+        A stream that has not started begins with a key frame anyway; asking it does nothing.
+        """
+        if self.receiving and self._ended is None:
+            self._session.rtp.request_key_frame(self._key, self._driver.now(), rid)
+            self._driver.soon()
+
+    # ---- what the connection tells it
+
+    def handle_packet(self, rid: str, packet: RtpPacket) -> None:
+        """A packet arrived."""
+        tap = self._tap
+        if tap is not None:
+            call_out(tap, packet, rid)
+            return
+        if len(self._inbox) >= self._limit:
+            self._inbox.popleft()
+            self.dropped += 1
+        self._inbox.append((packet, rid))
+        self._wake_reader()
+
+    def handle_end(self, reason: Reason) -> None:
+        """The connection ended."""
+        if self._ended is not None:
+            return
+        self._ended = reason
+        self.receiving = False
+        self._tap = None
+        readers, self._readers = self._readers, deque()
+        for reader in readers:
+            if not reader.done():
+                reader.set_result(None)
+
+    def _wake_reader(self) -> None:
+        while self._readers:
+            reader = self._readers.popleft()
+            if not reader.done():
+                reader.set_result(None)
+                return

@@ -1,0 +1,120 @@
+"""Where packets go out to the peer (W3C ``RTCRtpSender``, at the level of packets).
+
+``write`` is synchronous: it is the last link of a forwarder's chain, from one socket to another. Sequence numbers,
+timestamps and payload types are the caller's; SSRC, the header extensions of this hop, reports, history and
+retransmissions are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pystack.errors import Closed, LocalProtocolError, Reason
+from pystack.peer.outward import call_out
+from pystack.rtp import CodecSpec, RtpPacket
+
+if TYPE_CHECKING:
+    from pystack.aio import Driver
+    from pystack.session import Session
+
+__all__ = ["RtpSender"]
+
+
+class RtpSender:
+    """The sending half of a transceiver.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        ssrc: the SSRC of what is sent. ``rtx_ssrc``: that of its retransmissions.
+        track_id, stream_ids: our names for the track and its streams; see :meth:`set_track`.
+        codecs: what was agreed, with the payload types to write, in order of preference; empty before.
+        on_key_frame_request: called when the peer asks for a key frame.
+        sending: whether the peer agreed that we send here.
+        dropped: packets refused because nothing was agreed yet, or the keys are not there.
+    """
+
+    def __init__(self, session: Session, driver: Driver, key: int, kind: str, ssrc: int, rtx_ssrc: int) -> None:
+        self.kind = kind
+        self.ssrc = ssrc
+        self.rtx_ssrc = rtx_ssrc
+        self.track_id = ""
+        self.stream_ids: tuple[str, ...] = ()
+        self.codecs: tuple[CodecSpec, ...] = ()
+        self.on_key_frame_request: Callable[[], None] | None = None
+        self.sending = False
+        self.dropped = 0
+        self._session = session
+        self._driver = driver
+        self._key = key
+        self._ended: Reason | None = None
+
+    def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
+        """Name what is sent, for the next description (``a=msid``, RFC 8830)."""
+        self.track_id = track_id
+        self.stream_ids = tuple(stream_ids)
+
+    def write(
+        self,
+        packet: RtpPacket,
+        *,
+        payload_type: int | None = None,
+        sequence_number: int | None = None,
+        timestamp: int | None = None,
+    ) -> bool:
+        """Send one packet. Hot.
+
+        The overrides spare a forwarder a packet object for each of its subscribers; ``packet`` is not changed. Header
+        extensions of a packet that was received are translated to the ids agreed here, by URI.
+
+        Args:
+            packet: what to send.
+            payload_type: instead of the packet's.
+            sequence_number: instead of the packet's, 16 bits.
+            timestamp: instead of the packet's, 32 bits.
+
+        Returns:
+            Whether it was taken; a refused packet is counted in :attr:`dropped`.
+
+        Raises:
+            Closed: the connection ended.
+        """
+        if not self.sending:
+            if self._ended is not None:
+                raise Closed.because(f"{self.kind} sender", self._ended)
+            self.dropped += 1
+            return False
+        driver = self._driver
+        if not self._session.send_rtp(self._key, packet, driver.now(), payload_type, sequence_number, timestamp):
+            self.dropped += 1
+            return False
+        driver.soon()
+        return True
+
+    def require_codec(self, name: str) -> CodecSpec:
+        """Return the agreed codec of this name.
+
+        Raises:
+            LocalProtocolError: it was not agreed; the message lists what was.
+        """
+        for codec in self.codecs:
+            if codec.name.lower() == name.lower():
+                return codec
+        agreed = ", ".join(codec.name for codec in self.codecs) or "nothing yet"
+        raise LocalProtocolError(
+            "send " + name, "negotiated", f"{name} was not agreed for this sender; agreed: {agreed}"
+        )
+
+    # ---- what the connection tells it
+
+    def handle_key_frame_request(self) -> None:
+        """The peer wants a key frame."""
+        if self.on_key_frame_request is not None:
+            call_out(self.on_key_frame_request)
+
+    def handle_end(self, reason: Reason) -> None:
+        """The connection ended."""
+        if self._ended is None:
+            self._ended = reason
+            self.sending = False
+            self.on_key_frame_request = None

@@ -1,0 +1,104 @@
+"""A media section's two halves, as an application holds them (W3C ``RTCRtpTransceiver``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pystack.errors import InvalidArgument, Reason
+from pystack.peer.receiver import RtpReceiver
+from pystack.peer.sender import RtpSender
+from pystack.sdp.jsep import CodecCapability, ExtensionCapability
+
+__all__ = ["Direction", "MediaKind", "Transceiver"]
+
+MediaKind = Literal["audio", "video"]
+Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+
+
+class Transceiver:
+    """One media section: what we want of it, and what was agreed.
+
+    Attributes:
+        kind: ``"audio"`` or ``"video"``.
+        mid: the section's name once it has one.
+        current_direction: as agreed, from our view; ``None`` before the first answer.
+        sender, receiver: the two halves.
+        stopped: it was stopped; its section is rejected at the next negotiation.
+        key: the connection's number for it, as statistics name it.
+        from_track: made by ``add_track``; a section that the peer offers newly may take it.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: int,
+        kind: MediaKind,
+        direction: Direction,
+        sender: RtpSender,
+        receiver: RtpReceiver,
+        codecs: tuple[CodecCapability, ...],
+        extensions: tuple[ExtensionCapability, ...],
+        on_change: Callable[[], None],
+        from_track: bool = False,
+    ) -> None:
+        self.key = key
+        self.kind: MediaKind = kind
+        self.mid: str | None = None
+        self.current_direction: Direction | None = None
+        self.sender = sender
+        self.receiver = receiver
+        self.stopped = False
+        self.from_track = from_track
+        self.remote_sends = False
+        self.codecs = codecs
+        self.codecs_chosen = False
+        self.extensions = extensions
+        self._available = codecs
+        self._direction: Direction = direction
+        self._on_change: Callable[[], None] = on_change
+
+    def __repr__(self) -> str:
+        return f"<Transceiver {self.kind} mid={self.mid} {self._direction}, agreed {self.current_direction}>"
+
+    @property
+    def direction(self) -> Direction:
+        """What we want; setting it asks for a negotiation."""
+        return self._direction
+
+    @direction.setter
+    def direction(self, value: Direction) -> None:
+        if value not in {"sendrecv", "sendonly", "recvonly", "inactive"}:
+            raise InvalidArgument(f"direction must be sendrecv, sendonly, recvonly or inactive, not {value!r}")
+        if value != self._direction:
+            self._direction = value
+            self._on_change()
+
+    def set_codec_preferences(self, codecs: Sequence[CodecCapability]) -> None:
+        """Offer and answer with these codecs, in this order; empty restores the configuration's.
+
+        Raises:
+            InvalidArgument: one of them is not among the configuration's.
+        """
+        for codec in codecs:
+            if codec not in self._available:
+                raise InvalidArgument(f"{codec.name} is not among the configured codecs; add it to the Configuration")
+        self.codecs = tuple(codecs) or self._available
+        self.codecs_chosen = bool(codecs)
+        self._on_change()
+
+    def handle_end(self, reason: Reason) -> None:
+        """The connection, or the section, ended."""
+        self.sender.handle_end(reason)
+        self.receiver.handle_end(reason)
+        self._on_change = _nothing
+
+    def stop(self) -> None:
+        """Stop both halves for good; the section is rejected at the next negotiation."""
+        if not self.stopped:
+            self.stopped = True
+            self._on_change()
+
+
+def _nothing() -> None:
+    return

@@ -1,0 +1,149 @@
+"""The transceivers of one connection: how they come, follow what is agreed, and go (W3C webrtc-pc section 4.4.1.5).
+
+Whatever a description means for a transceiver is decided here, from the values that ``pystack.sdp.jsep`` computed;
+each method says what the application should hear. Used by the connection alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pystack.aio import Driver
+from pystack.errors import LOCAL, Reason
+from pystack.peer.agreed import apply_section, withdraw
+from pystack.peer.configuration import Configuration
+from pystack.peer.events import PeerEvent, TrackAdded, TrackRemoved
+from pystack.peer.receiver import RtpReceiver
+from pystack.peer.sender import RtpSender
+from pystack.peer.transceiver import Direction, MediaKind, Transceiver
+from pystack.sdp.jsep import LocalSection, NegotiatedSection, Negotiation, RemoteSection
+from pystack.session import Session
+
+__all__ = ["Transceivers"]
+
+
+class Transceivers:
+    """All transceivers, by the connection's own number for each."""
+
+    def __init__(
+        self,
+        session: Session,
+        driver: Driver,
+        configuration: Configuration,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._driver = driver
+        self._configuration = configuration
+        self._on_change: Callable[[], None] = on_change
+        self._by_key: dict[int, Transceiver] = {}
+        self._next_key = 1
+
+    def __iter__(self) -> Iterator[Transceiver]:
+        """In the order in which they came to be."""
+        return iter(tuple(self._by_key.values()))
+
+    def get(self, key: int | None) -> Transceiver | None:
+        """Return the one with this number."""
+        return None if key is None else self._by_key.get(key)
+
+    def add(self, kind: MediaKind, direction: Direction, *, from_track: bool = False) -> Transceiver:
+        """Make one more."""
+        configuration = self._configuration
+        key = self._next_key
+        self._next_key += 1
+        audio = kind == "audio"
+        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc(), self._fresh_ssrc())
+        transceiver = self._by_key[key] = Transceiver(
+            key=key,
+            kind=kind,
+            direction=direction,
+            sender=sender,
+            receiver=RtpReceiver(self._session, self._driver, key, kind, configuration.inbox_packets),
+            codecs=configuration.audio_codecs if audio else configuration.video_codecs,
+            extensions=configuration.audio_extensions if audio else configuration.video_extensions,
+            on_change=self._on_change,
+            from_track=from_track,
+        )
+        return transceiver
+
+    def reusable(self, kind: MediaKind) -> Transceiver | None:
+        """Return one that ``add_track`` may send on: of that kind, and not sending yet."""
+        for transceiver in self._by_key.values():
+            usable = transceiver.kind == kind and not transceiver.stopped
+            if usable and not transceiver.sender.track_id and transceiver.direction in {"recvonly", "inactive"}:
+                return transceiver
+        return None
+
+    # ---- following the descriptions
+
+    def place(self, sections: Sequence[LocalSection]) -> None:
+        """A local description was applied: its sections name the transceivers."""
+        for section in sections:
+            transceiver = self.get(section.transceiver)
+            if transceiver is not None and not section.rejected:
+                transceiver.mid = section.mid
+
+    def meet(self, sections: Sequence[RemoteSection]) -> list[PeerEvent]:
+        """A remote description was applied: give each section its transceiver; say which tracks came and went."""
+        heard: list[PeerEvent] = []
+        for section in sections:
+            if section.kind not in {"audio", "video"}:
+                continue
+            transceiver = self.get(section.transceiver)
+            if transceiver is None:
+                if section.rejected or section.transceiver is not None:
+                    continue
+                transceiver = self.add("audio" if section.kind == "audio" else "video", "recvonly")
+            sends = not section.rejected and section.direction in {"sendrecv", "sendonly"}
+            if not section.rejected:
+                transceiver.mid = section.mid
+            if sends:
+                transceiver.receiver.track_id = section.track_id
+                transceiver.receiver.stream_ids = section.stream_ids
+                transceiver.receiver.rids = tuple(rid.id for rid in section.rids)
+            if sends != transceiver.remote_sends:
+                transceiver.remote_sends = sends
+                heard.append(TrackAdded(transceiver) if sends else TrackRemoved(transceiver))
+        return heard
+
+    def settle(self, sections: Sequence[NegotiatedSection]) -> None:
+        """An answer was applied: make the RTP session be what was agreed."""
+        for section in sections:
+            transceiver = self.get(section.transceiver)
+            if transceiver is None:
+                continue
+            apply_section(self._session.rtp, transceiver, section)
+            if section.rejected and transceiver.stopped:
+                self._drop(transceiver, LOCAL)
+
+    def unplace(self, negotiation: Negotiation) -> list[PeerEvent]:
+        """An offer was rolled back: what it had brought is as it was before (W3C 4.4.1.5, step for rollback)."""
+        heard: list[PeerEvent] = []
+        for transceiver in self:
+            if transceiver.mid is None or transceiver.mid in negotiation.mids:
+                continue
+            transceiver.mid = None
+            if transceiver.remote_sends:
+                transceiver.remote_sends = False
+                heard.append(TrackRemoved(transceiver))
+                if not transceiver.from_track:
+                    self._drop(transceiver, LOCAL)
+        return heard
+
+    def end(self, reason: Reason) -> None:
+        """The connection ended."""
+        for transceiver in self._by_key.values():
+            transceiver.handle_end(reason)
+
+    def _drop(self, transceiver: Transceiver, reason: Reason) -> None:
+        withdraw(self._session.rtp, transceiver)
+        transceiver.handle_end(reason)
+        self._by_key.pop(transceiver.key, None)
+
+    def _fresh_ssrc(self) -> int:
+        used = {s for t in self._by_key.values() for s in (t.sender.ssrc, t.sender.rtx_ssrc)}
+        while True:
+            ssrc = self._configuration.randomness.integer(32)
+            if ssrc and ssrc not in used:
+                return ssrc
