@@ -14,6 +14,8 @@ from pystack.errors import HandshakeFailed, PeerClosed
 
 pytestmark = pytest.mark.component("aiortc")
 
+DEFAULT = DtlsOptions()
+
 
 @pytest.fixture(scope="module")
 def theirs() -> Any:
@@ -60,7 +62,7 @@ class Sink:
         await self.data.put(data)
 
 
-def wire(theirs: Any, role: str, *, options: DtlsOptions = DtlsOptions(), lie: bool = False) -> tuple[Wire, Any, Any]:
+def wire(theirs: Any, role: str, *, options: DtlsOptions = DEFAULT, lie: bool = False) -> tuple[Wire, Any, Any]:
     certificate = Certificate.generate(time.time())
     engine = DtlsEngine(role, certificate, options, SecretRandomness())  # type: ignore[arg-type]
     wire = Wire(engine)
@@ -117,10 +119,11 @@ def test_our_close_notify_ends_theirs(theirs: Any, role: str) -> None:
         ours.engine.start(time.monotonic())
         ours.pump()
         await transport.start(parameters)
+        closed = asyncio.Event()
+        transport.on("statechange", lambda: closed.set() if transport.state == "closed" else None)
         ours.engine.close(time.monotonic())
         ours.pump()
-        while transport.state != "closed":
-            await asyncio.sleep(0)
+        await closed.wait()
         await transport.stop()
 
     asyncio.run(asyncio.wait_for(body(), 30))

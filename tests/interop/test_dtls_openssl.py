@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from pystack.dtls import Certificate, Connected, DtlsEngine, DtlsEvent, DtlsOpti
 
 pytestmark = pytest.mark.component("openssl")
 
+DEFAULT = DtlsOptions()
 LABEL = "EXTRACTOR-dtls_srtp"
 
 
@@ -70,7 +71,7 @@ def identities(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path
 class End:
     """Our engine on a UDP socket, driven by hand."""
 
-    def __init__(self, role: str, trusted: str, options: DtlsOptions = DtlsOptions()) -> None:
+    def __init__(self, role: str, trusted: str, options: DtlsOptions = DEFAULT) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.peer: tuple[str, int] | None = None
@@ -83,10 +84,8 @@ class End:
 
     def send(self, datagram: bytes) -> None:
         if self.peer is not None:
-            try:
+            with suppress(ConnectionRefusedError):  # it is not up yet: the next flight will find it
                 self.socket.sendto(datagram, self.peer)
-            except ConnectionRefusedError:
-                pass  # it is not up yet: the next flight will find it
 
     def run(self, until: Callable[[], object], seconds: float = 15.0) -> None:
         end = time.monotonic() + seconds
