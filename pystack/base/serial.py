@@ -46,8 +46,7 @@ def wrap_delta(value: int, reference: int, bits: int) -> int:
 class Unwrapper:
     """Turns a wrapping counter into a plain integer, once, at the border.
 
-    Each value is read as the one nearest to the latest that was :meth:`advance`-d to, so a value up to half the space
-    behind or ahead is understood.
+    Each value is read as the one nearest to ``latest``, so a value up to half the space behind or ahead is understood.
 
     Attributes:
         latest: the highest plain value seen by :meth:`unwrap`.

@@ -56,7 +56,13 @@ class Link(Generic[T]):
         options: may be replaced at any time (``link.options = attrs.evolve(link.options, loss=0.1)``).
         down: a black hole: everything put in, and everything in flight, is lost while it is true.
         lose: asked about each datagram before chance is: ``lose(number, item)`` true loses it (numbers count from 0).
-        sent, delivered, lost, overflowed, too_large, duplicated, bytes_delivered: counters.
+        sent: how many datagrams were put in.
+        delivered: how many came out.
+        lost: how many chance, ``lose`` or a black hole took.
+        overflowed: how many the queue had no room for.
+        too_large: how many were above the MTU.
+        duplicated: how many came out once more.
+        bytes_delivered: the sizes of those that came out, added up.
     """
 
     def __init__(self, options: LinkOptions = LinkOptions(), seed: int | str = 0) -> None:

@@ -164,6 +164,16 @@ class MemoryNetwork:
         for transport in self._by_ufrag.values():
             transport.link.heal()
 
+    def black_hole(self) -> None:
+        """Cut every path of this network at once, silently."""
+        for transport in set(self._by_ufrag.values()):
+            transport.link.black_hole()
+
+    def heal(self) -> None:
+        """Let every path carry again."""
+        for transport in set(self._by_ufrag.values()):
+            transport.link.heal()
+
     def _name(self, transport: MemoryTransport) -> str:
         self._count += 1
         ufrag = f"mem{self._count:06d}"

@@ -18,8 +18,11 @@ class Pair(Generic[C]):
     """A world with two cores, ``a`` and ``b``, and a link each way.
 
     Attributes:
-        world, a, b: the world and its nodes.
-        there, back: the links from ``a`` to ``b`` and from ``b`` to ``a``.
+        world: where both live.
+        a: one node.
+        b: the other.
+        there: the link from ``a`` to ``b``.
+        back: the link from ``b`` to ``a``.
     """
 
     def __init__(
