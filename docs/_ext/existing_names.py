@@ -1,4 +1,4 @@
-"""Lets docstrings name internals: a reference to something of ours that is not documented but exists becomes plain code.
+"""Lets docstrings name internals: a reference to what is not documented but exists becomes plain code.
 
 The check stays sharp: the name is looked up in the imported package, as given or relative to where it is written, and
 one that is not there is a fatal warning as ever.

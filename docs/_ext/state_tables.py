@@ -22,6 +22,17 @@ ROW = 20
 GAP = 10
 LETTER = 7.2
 LANE = 16
+STYLE = """
+.state-table {max-width: 100%; height: auto}
+.state-table path, .state-table rect {fill: none; stroke: currentColor}
+.state-table text {font: 11px monospace; fill: currentColor}
+.state-table .state {font-weight: bold; text-anchor: middle}
+.state-table circle, .state-table marker path {fill: currentColor}
+"""
+ARROW = (
+    '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    '<path d="M0 0L8 4L0 8z"/></marker></defs>'
+)
 
 
 def spoken(member: Enum) -> str:
@@ -73,17 +84,9 @@ def draw(table: Transitions) -> str:
         line = top[state] + ROW / 2
         parts.append(f'<path d="M{lane[state]} {min(reach[state])}V{max(reach[state])}"/>')
         parts.append(f'<path d="M{lane[state]} {line}H{box + 1}" marker-end="url(#arrow)"/>')
-    style = (
-        "<style>.state-table{max-width:100%;height:auto}.state-table path,.state-table rect{fill:none;stroke:currentColor}"
-        ".state-table text{font:11px monospace;fill:currentColor}.state-table .state{font-weight:bold;text-anchor:middle}"
-        ".state-table circle,.state-table marker path{fill:currentColor}</style>"
-    )
-    arrow = (
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0 0L8 4L0 8z"/></marker></defs>'
-    )
     size = f'viewBox="0 0 {width:.0f} {y:.0f}" width="{width:.0f}" height="{y:.0f}"'
-    return f'<svg class="state-table" role="img" xmlns="http://www.w3.org/2000/svg" {size}>{style}{arrow}{"".join(parts)}</svg>'
+    opening = f'<svg class="state-table" role="img" xmlns="http://www.w3.org/2000/svg" {size}>'
+    return f"{opening}<style>{STYLE}</style>{ARROW}{''.join(parts)}</svg>"
 
 
 class StateTable(Directive):
