@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
+import structlog
 
 from pystack import (
     Configuration,
@@ -25,7 +26,7 @@ from pystack import (
     Transceiver,
 )
 from pystack.aio import Scope
-from pystack.errors import Closed, LocalProtocolError, MessageTooLarge, StackError, WouldBlock
+from pystack.errors import Closed, LocalProtocolError, MessageTooLarge, PeerClosed, StackError, WouldBlock
 from sfu.data import LABELS, DeliveryQueue, policy_for
 from sfu.media import Munger, Outlet, PacketSource
 from sfu.server.sections import offered_sections
@@ -46,8 +47,8 @@ class MediaOwner(Protocol):
     def media_connected(self) -> None:
         """The transport works."""
 
-    def media_lost(self, why: str) -> None:
-        """The transport has ended by itself."""
+    def media_lost(self, why: str, *, goodbye: bool = False) -> None:
+        """The transport has ended by itself; ``goodbye`` if the client closed it in good order."""
 
     def media_message(self, label: str, message: bytes) -> None:
         """A message arrived on one of the two LiveKit channels."""
@@ -76,7 +77,7 @@ class MediaSession:
         self._clock = clock
         self._peer = PeerConnection(configuration)
         self._stop_listening = self._peer.listen(self._handle)
-        self._scope = Scope("media session")
+        self._scope = Scope("media session", self._died)
         self._channels: dict[str, DataChannel] = {}
         self._draining: set[str] = set()
         self._mungers: dict[str, Munger] = {}
@@ -198,7 +199,13 @@ class MediaSession:
         elif isinstance(event, DataChannelAdded):
             self._adopt(event.channel)
         elif isinstance(event, PeerConnectionClosed):
-            owner.media_lost(f"the connection ended: {event.reason}")
+            owner.media_lost(f"the connection ended: {event.reason}", goodbye=isinstance(event.reason, PeerClosed))
+
+    def _died(self, error: BaseException) -> None:
+        """A task of ours died of a bug: the participant ends, the others go on."""
+        structlog.get_logger("sfu.media").error("a media task died", exc_info=error)
+        if self._owner is not None:
+            self._owner.media_lost("internal error")
 
     def _adopt(self, channel: DataChannel) -> None:
         label = channel.label

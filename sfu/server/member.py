@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sfu.rooms import LeaveReason
 from sfu.server.media_session import MediaSession, NegotiationFailed
 from sfu.server.socket import SignalSocket
 
@@ -38,10 +39,10 @@ class Member:
         if self._host is not None:
             self._host.connected(self)
 
-    def media_lost(self, why: str) -> None:
-        """The transport has ended by itself."""
+    def media_lost(self, why: str, *, goodbye: bool = False) -> None:
+        """The transport has ended by itself; ``goodbye`` if the client closed it in good order."""
         if self._host is not None:
-            self._host.lost(self, why)
+            self._host.lost(self, why, LeaveReason.CLIENT_INITIATED if goodbye else LeaveReason.CONNECTION_TIMEOUT)
 
     def media_message(self, label: str, message: bytes) -> None:
         """A data message arrived."""
@@ -53,7 +54,7 @@ class Member:
     def socket_overflow(self) -> None:
         """The client does not read its signalling."""
         if self._host is not None:
-            self._host.lost(self, "the client does not read its signalling")
+            self._host.lost(self, "the client does not read its signalling", LeaveReason.SIGNAL_CLOSE)
 
     # ------------------------------------------------------------------ what the room wants
 

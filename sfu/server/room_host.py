@@ -101,9 +101,9 @@ class RoomHost:
         self.room.connected(member.sid, self._loop.time())
         self.pump()
 
-    def lost(self, member: Member, why: str) -> None:
-        """A participant's transport has ended by itself."""
-        self.room.leave(member.sid, LeaveReason.CONNECTION_TIMEOUT, self._loop.time(), why)
+    def lost(self, member: Member, why: str, reason: LeaveReason) -> None:
+        """A participant's transport or socket has ended by itself."""
+        self.room.leave(member.sid, reason, self._loop.time(), why)
         self.pump()
 
     def relay(self, sender: Member, label: str, message: bytes) -> None:
