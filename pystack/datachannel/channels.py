@@ -7,6 +7,7 @@ association takes it, at its time-out, or with the association. The session is t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import inf
 
 from pystack.base import Ended
@@ -393,7 +394,7 @@ class DataChannels:
             if channel.id is not None and channel.id >= self._ids.limit:
                 self._ids.free(channel.id)
                 self._end(channel, RemoteProtocolError(f"the peer has no stream {channel.id}"), now)
-            else:
+            elif channel.machine.state is ChannelState.CONNECTING:  # not closing already, with the association
                 self._launch(channel, now)
 
     def _handle_writable(self, stream: int, now: float) -> None:
@@ -440,7 +441,7 @@ class DataChannels:
             channel = self._streams.get(stream)
             if channel is not None:
                 if channel.machine.state is not ChannelState.CLOSING:
-                    self.association.reset([stream], now)
+                    self._reset(stream, now)
                 self._end(channel, reason, now)
         for stream in self._early.streams():
             self._drop_early(stream, now)
@@ -549,6 +550,9 @@ class DataChannels:
         except DecodeError as error:
             self._refuse(stream, error.message, now)
             return
+        if self._draining:
+            self._count("open-while-ending")
+            return
         if self._ids.is_ours(stream):
             self._refuse(stream, "open-wrong-parity", now)
             return
@@ -582,7 +586,7 @@ class DataChannels:
         self._count(why)
         # Our direction is reset so that the peer's channel closes; how many such streams we track is bounded.
         if len(self._ids) - len(self._streams) < self.options.max_channels and self._ids.take(stream):
-            self.association.reset([stream], now)
+            self._reset(stream, now)
 
     def _replay(self, stream: int, now: float) -> None:
         for ppid, data in self._early.take(stream):
@@ -623,7 +627,12 @@ class DataChannels:
         """Offer OPEN or ACK to the association, always ordered and reliable (RFC 8832 section 6)."""
         assert channel.id is not None
         assert channel.control is not None
-        if not self.association.send(channel.id, channel.control, now, ppid=_DCEP):
+        try:
+            taken = self.association.send(channel.id, channel.control, now, ppid=_DCEP)
+        except LocalProtocolError:
+            # It began to end, and says so further on in the events that we are reading; that answers all who wait.
+            return False
+        if not taken:
             channel.gate_asked = True
             return False
         channel.control = None
@@ -656,7 +665,11 @@ class DataChannels:
             self._end(channel, reason, now)
             return
         channel.control = None
-        self.association.reset([channel.id], now)
+        self._reset(channel.id, now)
+
+    def _reset(self, stream: int, now: float) -> None:
+        with suppress(LocalProtocolError):  # as in _send_control: it is ending, and every stream with it
+            self.association.reset([stream], now)
 
     def _is_unknown_to_peer(self, channel: Channel) -> bool:
         return not (channel.started or channel.negotiated or channel.by_peer)
@@ -691,7 +704,7 @@ class DataChannels:
         if self._is_unknown_to_peer(channel):
             self._ids.free(channel.id)
         else:
-            self.association.reset([channel.id], now)
+            self._reset(channel.id, now)
         self._end(channel, reason, now)
 
     def _waits_to_open(self, handle: int) -> bool:

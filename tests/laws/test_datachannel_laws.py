@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from pystack.base import SeededRandomness
 from pystack.datachannel import ChannelOptions, DataChannels
 from pystack.sctp import Association, AssociationOptions
-from pystack.testing import Command, CoreLaws, Scenario, Side
-from pystack.testing.laws import START
+from pystack.testing.laws import START, Command, CoreLaws, Scenario, Side
 from pystack.testing.strategies import mutate
 
 MTU = 1191

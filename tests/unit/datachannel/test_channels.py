@@ -646,6 +646,36 @@ def test_shutdown_takes_nothing_more_and_the_end_closes_the_channels():
     assert hear(channels, Ended(reason))[-1] == Ended(reason)
 
 
+def test_a_shutdown_before_the_association_is_up():
+    channels = DataChannels(Association())
+    handle = channels.open("x", 0.0)
+    channels.start(True, 0.0)
+    channels.shutdown(0.0)
+    assert channels.take_events() == [ChannelClosing(handle)]
+    assert hear(channels, established()) == [TransportEstablished()]
+    assert channels.association.sent == []
+
+
+def test_an_open_of_the_peers_while_the_association_ends():
+    channels = started()
+    channels.shutdown(0.0)
+    assert hear(channels, opening(1)) == []
+    assert channels.drops == {"open-while-ending": 1}
+
+
+def test_an_open_in_front_of_the_news_that_the_association_ends():
+    channels = started()
+
+    def refuse(*_, **__):
+        raise LocalProtocolError("send", "shutdown-received")
+
+    channels.association.send = channels.association.reset = refuse
+    announced, closing = hear(channels, opening(1), message(3, b"\x03", 50), ShutdownStarted(remote=True))
+    assert closing == ChannelClosing(announced.handle)
+    assert channels.drops == {"open-truncated": 1}
+    assert channels.deadline == inf
+
+
 def test_a_restart_of_the_peer_ends_every_channel():
     channels = started()
     handle, stream = opened(channels)
