@@ -6,7 +6,8 @@ The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built 
 
 from pystack.aio.clock import clock_of, wall_offset
 from pystack.aio.driver import Driver
-from pystack.aio.ice import FullIceOptions, FullTransport, IceServer
+from pystack.aio.full import FullTransport
+from pystack.aio.ice_options import FullIceOptions, IceServer
 from pystack.aio.lite import LiteTransport
 from pystack.aio.mux import UdpMux
 from pystack.aio.path import DatagramPath

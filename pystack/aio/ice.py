@@ -1,20 +1,19 @@
-"""The full ICE transport: agents by aioice, everything around them ours (RFC 8445, RFC 8838, RFC 7675).
+"""The agent of full ICE: aioice's pairing, checking, nominating and TURN client, and everything around them ours.
 
-The idea: aioice 0.13 knows how to pair, check and nominate, and how to talk to a TURN server. We keep exactly that, by
-subclassing its ``Connection`` in this one file, and replace the rest:
+The idea: this is the only file that knows aioice (RFC 8445, RFC 8838, RFC 8656). Its ``Connection`` is subclassed and
+the rest replaced:
 
 * **Sockets** are :class:`~pystack.aio.udp.UdpSocket`; aioice's protocol objects get a transport of ours that only
   takes STUN. Application data never touches aioice in either direction, nor a queue.
 * **Gathering** is ours: host candidates are there at once, the others trickle; port range, address filter, policy.
 * **Its parser** sees only requests and answers that our own codec has read and, for requests, authenticated.
 * **End-of-candidates** is not told to it, because it would fail at once when no candidate is usable, although the
-  peer's own checks may be on their way (a browser that hides its addresses). A deadline ends the attempt instead.
-* **Consent** is :class:`pystack.ice.Consent`, per transport and faster.
-* **Restart** is a new agent beside the old; the old one carries the session until the new one has a path.
-* **Close** lets go of everything at once; the farewell to a TURN server may take 1 s more.
+  peer's own checks may be on their way (a browser that hides its addresses). The owner's deadline ends the attempt.
+* **Consent** is the owner's; aioice's takes some 33 s and is the same for all connections.
+* **Close** releases the sockets at once; the farewell to a TURN server, 63 s in aioice, has 1 s.
 
-What is relied upon in aioice is pinned by ``tests/unit/aio/test_aioice_contract.py``. Implements
-:class:`~pystack.aio.transport.IceTransport`; used by :mod:`pystack.peer`.
+What is relied upon in aioice is pinned by ``tests/unit/aio/test_aioice_contract.py``. Used by
+:mod:`pystack.aio.full`.
 """
 
 from __future__ import annotations
@@ -25,504 +24,110 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, cast
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 import aioice
-import attrs
 from aioice import stun as aioice_stun
 from aioice import turn as aioice_turn
 from aioice.ice import CandidatePair, StunProtocol
 
 from pystack.aio.addresses import local_addresses
 from pystack.aio.clock import clock_of
+from pystack.aio.ice_options import FullIceOptions, IceServer
 from pystack.aio.scope import Scope
-from pystack.aio.timer import LazyTimer
-from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair
+from pystack.aio.transport import GatheringState, IceParameters
 from pystack.aio.udp import Address, Run, UdpEndpoint, UdpOptions, bind_udp, open_udp
-from pystack.base import Ended, Randomness, SecretRandomness
-from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason, TransportLost
-from pystack.ice import (
-    Candidate,
-    Consent,
-    ConsentOptions,
-    Credentials,
-    StateChanged,
-    candidate_foundation,
-    candidate_priority,
-    make_credentials,
-)
+from pystack.base import Randomness
+from pystack.errors import DecodeError
+from pystack.ice import Candidate, candidate_foundation, candidate_priority, make_credentials
 from pystack.ice.stun import BINDING, StunClass, is_stun, parse
 
-__all__ = ["FullIceOptions", "FullTransport", "IceServer"]
+__all__ = ["MAX_PAIRS", "Agent", "AgentOwner", "Way"]
+
+MAX_PAIRS: Final = 100
+"""Candidates of the peer, and with them pairs, that an agent works with (RFC 8445 section 6.1.2.5)."""
 
 _MAX_KNOWN: Final = 64  # addresses of the peer that have proved themselves, per socket
-_MAX_PAIRS: Final = 100  # RFC 8445 section 6.1.2.5
 _MAX_RELAYING: Final = 256  # datagrams under way to a relay; aioice makes a task of each
 _CLOSE_TIMEOUT: Final = 1.0
-_CALLER_ERRORS: Final = (ValueError, KeyError, AssertionError, struct.error, OSError)
+# What aioice raises on a message that its parser was not made for.
+_PARSER_ERRORS: Final = (ValueError, KeyError, AssertionError, struct.error)
 
 
-@attrs.frozen(kw_only=True)
-class IceServer:
-    """A STUN or TURN server (RFC 7064, RFC 7065).
-
-    Attributes:
-        host: name or address.
-        port: UDP or TCP port.
-        kind: ``stun`` or ``turn``.
-        transport: ``udp`` or ``tcp``, to a TURN server.
-        tls: over TLS (``turns:``).
-        username: of a TURN server.
-        credential: its password.
-    """
-
-    host: str
-    port: int
-    kind: Literal["stun", "turn"] = "stun"
-    transport: Literal["udp", "tcp"] = "udp"
-    tls: bool = False
-    username: str | None = None
-    credential: str | None = attrs.field(default=None, repr=False)
-
-    @classmethod
-    def from_url(cls, url: str, username: str | None = None, credential: str | None = None) -> IceServer:
-        """Read ``stun:host[:port]``, ``turn:host[:port][?transport=udp|tcp]`` or ``turns:...``.
-
-        Raises:
-            InvalidArgument: it is none of these, or a TURN server comes without username and credential.
-        """
-        scheme, _, rest = url.partition(":")
-        where, _, query = rest.partition("?")
-        if scheme not in {"stun", "turn", "turns"} or not where or where.startswith("//"):
-            raise InvalidArgument(f"ICE server: {url!r} is not of the form stun:host, turn:host:port or turns:host")
-        host, port = _split_port(where, 5349 if scheme == "turns" else 3478, url)
-        if scheme == "stun":
-            return cls(host=host, port=port)
-        if not username or credential is None:
-            raise InvalidArgument(f"ICE server: {url!r} needs a username and a credential")
-        transport = query.removeprefix("transport=") if query else ("tcp" if scheme == "turns" else "udp")
-        if transport not in {"udp", "tcp"} or (scheme == "turns" and transport == "udp"):
-            raise InvalidArgument(f"ICE server: {url!r}: transport must be udp or tcp (with turns: tcp)")
-        return cls(
-            host=host,
-            port=port,
-            kind="turn",
-            transport="tcp" if transport == "tcp" else "udp",
-            tls=scheme == "turns",
-            username=username,
-            credential=credential,
-        )
-
-
-def _split_port(where: str, default: int, url: str) -> tuple[str, int]:
-    host, bracket, rest = where.removeprefix("[").partition("]") if where.startswith("[") else (where, "", "")
-    if not bracket:
-        host, _, rest = where.partition(":")
-        rest = f":{rest}" if rest else ""
-    if not rest:
-        return host, default
-    port = rest[1:]
-    if rest[0] != ":" or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
-        raise InvalidArgument(f"ICE server: {url!r} has no valid port")
-    return host, int(port)
-
-
-@attrs.frozen(kw_only=True)
-class FullIceOptions:
-    """How a full agent gathers, and how patient it is (seconds).
-
-    Attributes:
-        servers: STUN and TURN servers to ask.
-        policy: ``relay`` uses nothing but relays (RFC 9429 section 3.5.3).
-        port_range: ``(first, last)`` for host sockets; any port without it.
-        address_filter: asked for each local address; false leaves it out.
-        ipv4: use IPv4.
-        ipv6: use IPv6.
-        loopback: use loopback although there are other addresses.
-        connect_timeout: from ``start`` to a nominated path, else ``failed``.
-        gather_timeout: for the servers to answer.
-        consent: the liveness of a connected path.
-        udp: how the sockets are set up.
-    """
-
-    servers: tuple[IceServer, ...] = ()
-    policy: Literal["all", "relay"] = "all"
-    port_range: tuple[int, int] | None = None
-    address_filter: Callable[[str], bool] | None = None
-    ipv4: bool = True
-    ipv6: bool = True
-    loopback: bool = False
-    connect_timeout: float = 30.0
-    gather_timeout: float = 5.0
-    consent: ConsentOptions = attrs.field(factory=ConsentOptions)
-    udp: UdpOptions = attrs.field(factory=UdpOptions)
-
-
-_OPTIONS: Final = FullIceOptions()
-
-
-def _ignore(*_: object) -> None:
-    return
-
-
-class FullTransport:
-    """See :class:`~pystack.aio.transport.IceTransport`, which says what each member means."""
-
-    def __init__(self, options: FullIceOptions = _OPTIONS, randomness: Randomness | None = None) -> None:
-        """Inside a running loop. No socket is opened before :meth:`gather`."""
-        self._loop = asyncio.get_running_loop()
-        self._clock = clock_of(self._loop)
-        self._options = options
-        self._randomness = randomness or SecretRandomness()
-        self._scope = Scope("ICE")
-        self._farewells = Scope("ICE farewell")
-        self._timer = LazyTimer(self._loop, self._tick)
-        self._counters: Counter[str] = Counter()
-        self._agent = _Agent(self, self._randomness)
-        self._active: _Agent | None = None  # the agent that has a path; the old one during a restart
-        self._consent: Consent | None = None
-        self._socket: UdpEndpoint | None = None  # of the selected pair, unless that is relayed
-        self._address: Address = ()
-        self._pair: CandidatePair | None = None
-        self._state: IceState = "new"
-        self._reason: Reason | None = None
-        self._refused = False
-        self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
-        self.on_writable: Callable[[], None] = _ignore
-        self.on_state: Callable[[IceState], None] = _ignore
-        self.on_candidate: Callable[[str | None], None] = _ignore
-
-    # -- what it is
-
-    @property
-    def state(self) -> IceState:
-        """Where the transport stands."""
-        return self._state
-
-    @property
-    def reason(self) -> Reason | None:
-        """Why it is ``failed``."""
-        return self._reason
-
-    @property
-    def gathering_state(self) -> GatheringState:
-        """Where the newest agent's gathering stands."""
-        return self._agent.gathering
-
-    @property
-    def local_parameters(self) -> IceParameters:
-        """Our credentials, of the newest generation."""
-        local = self._agent.credentials
-        return IceParameters(local.ufrag, local.pwd)
-
-    @property
-    def remote_parameters(self) -> IceParameters | None:
-        """The peer's, in this generation."""
-        return self._agent.remote
-
-    @property
-    def local_candidates(self) -> tuple[str, ...]:
-        """What the newest agent has gathered by now."""
-        return tuple(self._agent.gathered)
-
-    @property
-    def selected_pair(self) -> SelectedPair | None:
-        """The nominated pair."""
-        pair = self._pair
-        if pair is None:
-            return None
-        return SelectedPair(pair.local_addr, pair.remote_addr, pair.local_candidate.type)
-
-    @property
-    def writable(self) -> bool:
-        """Whether there is a path, and nothing was refused on it."""
-        return self._pair is not None and not self._refused
-
-    def counters(self) -> Mapping[str, int]:
-        """Datagrams and bytes in and out, and everything dropped."""
-        total = Counter(self._counters)
-        for agent in {self._agent, self._active} - {None}:
-            for protocol in cast(_Agent, agent).hosts:
-                total.update(protocol.socket.counters)
-        return total
-
-    # -- commands
-
-    def gather(self) -> None:
-        """Open the sockets and announce host candidates; ask the servers."""
-        if self._state != "closed":
-            self._agent.gather()
-
-    def set_remote_parameters(self, parameters: IceParameters) -> None:
-        """Tell the peer's credentials."""
-        agent = self._agent
-        if parameters == agent.remote or self._state == "closed":
-            return
-        if agent.remote is not None:
-            raise LocalProtocolError(
-                "set_remote_parameters", self._state, "the peer's ICE credentials changed: call restart() first"
-            )
-        Credentials.checked(parameters.ufrag, parameters.pwd)
-        agent.remote = parameters
-        agent.remote_username = parameters.ufrag
-        agent.remote_password = parameters.pwd
-        agent.remote_is_lite = parameters.lite
-        self._maybe_connect(agent)
-
-    def add_remote_candidate(self, candidate: str | None) -> None:
-        """Tell a candidate of the peer. Its end-of-candidates changes nothing: see the module."""
-        if not candidate or self._state == "closed":
-            return
-        try:
-            parsed = Candidate.parse(candidate)
-        except DecodeError:
-            self._counters["candidate_malformed"] += 1
-            return
-        why = parsed.unusable_because
-        if why is None and len(self._agent.remote_candidates) >= _MAX_PAIRS:
-            why = "too_many"
-        if why is not None:
-            self._counters[f"candidate_{why}"] += 1
-            return
-        self._agent.add_remote(parsed)
-
-    def start(self, controlling: bool) -> None:
-        """Begin the checks as soon as the peer's credentials are known too."""
-        agent = self._agent
-        if self._state == "closed" or agent.started:
-            return
-        agent.started = True
-        agent.ice_controlling = controlling
-        if self._state in {"new", "failed"}:
-            self._set_state("checking")
-        if not self._scope.closed:  # the callback may have closed us
-            self._scope.start(self._give_up_later(agent), "deadline")
-            self._maybe_connect(agent)
-
-    def restart(self) -> None:
-        """Begin a new generation with a new agent; the one that has a path carries on."""
-        if self._state == "closed":
-            raise Closed.because("ICE transport", "local")
-        if self._agent is not self._active:
-            self._dismiss(self._agent)
-        self._agent = _Agent(self, self._randomness)
-        if self._state == "failed":
-            self._reason = None
-
-    def send(self, batch: Sequence[bytes]) -> int:
-        """Send on the selected pair; see :class:`~pystack.aio.path.DatagramPath`."""
-        sock = self._socket
-        if sock is not None:
-            taken = sock.send(batch, self._address)
-        elif self._pair is not None:
-            taken = self._relay(batch, self._pair)
-        else:
-            taken = 0
-        if taken < len(batch):
-            self._refused = self._state != "closed"
-        return taken
-
-    def close(self) -> None:
-        """Let go of everything at once; a relay is told within 1 s."""
-        if self._state == "closed":
-            return
-        self._state = "closed"
-        self.on_datagrams = self.on_writable = self.on_state = self.on_candidate = _ignore
-        self._timer.close()
-        self._scope.cancel()
-        self._unselect()
-        for agent in {self._agent, self._active} - {None}:
-            self._dismiss(cast(_Agent, agent))
-        self._active = None
-
-    async def wait_closed(self) -> None:
-        """Wait for the farewell, 1 s at most; what is not over then is abandoned."""
-        if not await self._farewells.wait(_CLOSE_TIMEOUT):
-            self._farewells.cancel()
-        await self._scope.wait(_CLOSE_TIMEOUT)
-
-    # -- for the agents
-
-    def candidate_found(self, agent: _Agent, text: str | None) -> None:
-        """An agent has gathered something."""
-        if agent is self._agent:
-            self._call(self.on_candidate, text)
-
-    def deliver(self, batch: list[bytes], now: float) -> None:
-        """Data from an address that has proved itself."""
-        self._call(self.on_datagrams, batch, now)
-
-    def nominated(self, agent: _Agent, pair: CandidatePair) -> None:
-        """An agent has a path, its first or a better one."""
-        if self._state == "closed" or (agent is not self._agent and agent is not self._active):
-            return
-        if agent is not self._active:
-            old, self._active = self._active, agent
-            if old is not None:
-                self._dismiss(old)
-            assert agent.remote is not None
-            self._consent = Consent(
-                agent.credentials,
-                Credentials(agent.remote.ufrag, agent.remote.pwd),
-                self._randomness,
-                controlling=agent.ice_controlling,
-                tie_breaker=agent.tie_breaker,
-                now=self._clock(),
-                options=self._options.consent,
-            )
-        self._pair = pair
-        protocol = pair.protocol
-        if isinstance(protocol, _HostProtocol):
-            self._socket = protocol.socket
-            self._address = protocol.address_of(pair.remote_addr)
-        else:
-            self._socket = None
-        if self._refused:
-            self._loop.call_soon(self.has_room)
-        self._settle(self._clock())
-        if self._state != "connected":
-            self._reason = None
-            self._set_state("connected")
-
-    def answered(self, agent: _Agent, data: bytes, protocol: StunProtocol, address: tuple[str, int]) -> bool:
-        """Tell whether a STUN answer was to a consent request of ours."""
-        pair = self._pair
-        if self._consent is None or agent is not self._active or pair is None:
-            return False
-        if protocol is not pair.protocol or address != pair.remote_addr:
-            return False
-        now = self._clock()
-        if not self._consent.accepts(data, now):
-            return False
-        self._settle(now)
-        return True
-
-    def has_room(self) -> None:
-        """A socket can send again; whether it is the selected one shows at the next send."""
-        if self._refused and self._pair is not None:
-            self._refused = False
-            self._call(self.on_writable)
-
-    # -- inside
-
-    def _maybe_connect(self, agent: _Agent) -> None:
-        if agent.started and not agent.connecting and agent.remote is not None:
-            agent.connecting = True
-            self._scope.start(self._connect(agent), "connect")
-
-    async def _connect(self, agent: _Agent) -> None:
-        # Every outcome is noticed elsewhere: a path by `nominated`, none by the deadline.
-        try:
-            await agent.connect()
-        except ConnectionError:
-            self._counters["checks_failed"] += 1
-
-    async def _give_up_later(self, agent: _Agent) -> None:
-        await asyncio.sleep(self._options.connect_timeout)
-        if agent is not self._agent or agent is self._active:
-            return
-        self._dismiss(agent)
-        if self._active is None:
-            self._fail(TransportLost(f"no path to the peer was found within {self._options.connect_timeout:g} s"))
-
-    def _tick(self, now: float) -> None:
-        if self._consent is not None:
-            self._consent.tick(now)
-            self._settle(now)
-
-    def _settle(self, now: float) -> None:
-        consent, pair = self._consent, self._pair
-        if consent is None or pair is None or self._active is None:
-            return
-        consent.set_controlling(self._active.ice_controlling)
-        for request in consent.flush(now):
-            pair.protocol.transport.sendto(request, pair.remote_addr)
-        for event in consent.take_events():
-            match event:
-                case StateChanged(state):
-                    self._set_state(state.value)
-                case Ended(reason):
-                    active, self._active = self._active, None
-                    self._unselect()
-                    if active is not None:
-                        self._dismiss(active)
-                    if active is self._agent or not self._agent.started:
-                        self._fail(reason)
-                    else:
-                        self._set_state("checking")  # a restart is under way and has its own deadline
-        if self._consent is not None:
-            self._timer.set(self._consent.deadline)
-
-    def _unselect(self) -> None:
-        self._consent = None
-        self._pair = None
-        self._socket = None
-        self._timer.set(float("inf"))
-
-    def _fail(self, reason: Reason) -> None:
-        self._reason = reason
-        self._set_state("failed")
-
-    def _set_state(self, state: IceState) -> None:
-        if self._state not in {state, "closed"}:
-            self._state = state
-            self._call(self.on_state, state)
-
-    def _dismiss(self, agent: _Agent) -> None:
-        """Release its sockets now, and let the rest of it end in a task of its own."""
-        if agent.dismissed:
-            return
-        agent.dismiss()
-        if not self._farewells.closed:
-            self._farewells.start(agent.farewell(), "close")
-
-    def _relay(self, batch: Sequence[bytes], pair: CandidatePair) -> int:
-        if not isinstance(pair.protocol, _RelayProtocol):
-            return 0
-        for datagram in batch:
-            if not pair.protocol.send(datagram, pair.remote_addr):
-                self._counters["relay_full"] += 1
-        return len(batch)
-
-    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
-        try:
-            callback(*arguments)
-        except Exception as error:  # the user's bug must not stop the agent
-            self._loop.call_exception_handler(
-                {
-                    "message": "a callback of an ICE transport raised",
-                    "exception": error,
-                    "transport": self,
-                }
-            )
-
-    # what an agent needs to know of us
+class AgentOwner(Protocol):
+    """What an agent needs of the transport that it works for."""
 
     @property
     def options(self) -> FullIceOptions:
         """How to gather."""
-        return self._options
+        ...
 
     @property
     def scope(self) -> Scope:
         """Where an agent's tasks belong."""
-        return self._scope
+        ...
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that all this is on."""
-        return self._loop
+        ...
 
     def count(self, what: str) -> None:
         """Count a drop."""
-        self._counters[what] += 1
+
+    def candidate_found(self, agent: Agent, text: str | None) -> None:
+        """A candidate was gathered; ``None``: that was all."""
+
+    def nominated(self, agent: Agent, way: Way) -> None:
+        """There is a way to the peer, the first or a better one."""
+
+    def deliver(self, batch: list[bytes], now: float) -> None:
+        """Data from an address that has proved itself."""
+
+    def answered(self, agent: Agent, data: bytes, source: object, address: tuple[str, int]) -> bool:
+        """Take a STUN answer to none of the agent's requests; tell whether it was to one of the owner's."""
+        ...
+
+    def has_room(self) -> None:
+        """A socket can send again."""
 
 
-class _Agent(aioice.Connection):
+class Way:
+    """A nominated pair, as something to send on."""
+
+    __slots__ = ("_address", "_protocol", "_socket", "local", "local_type", "remote")
+
+    def __init__(self, pair: CandidatePair) -> None:
+        self._protocol = cast(_HostProtocol | _RelayProtocol, pair.protocol)
+        self.local: tuple[str, int] = pair.local_addr
+        self.remote: tuple[str, int] = pair.remote_addr
+        self.local_type: str = pair.local_candidate.type
+        self._socket: UdpEndpoint | None = None
+        self._address: Address = self.remote
+        if isinstance(self._protocol, _HostProtocol):
+            self._socket = self._protocol.socket
+            self._address = self._protocol.address_of(self.remote)
+
+    def send(self, batch: Sequence[bytes]) -> int:
+        """Send data in order; return how many datagrams were taken. HOT."""
+        if self._socket is not None:
+            return self._socket.send(batch, self._address)
+        return cast(_RelayProtocol, self._protocol).send(batch, self.remote)
+
+    def ask(self, request: bytes) -> None:
+        """Send a STUN request."""
+        self._protocol.transport.sendto(request, self.remote)
+
+    def leads_to(self, source: object, address: tuple[str, int]) -> bool:
+        """Whether what came from ``address`` by the protocol object ``source`` came this way."""
+        return source is self._protocol and address == self.remote
+
+
+class Agent(aioice.Connection):
     """One generation: aioice's pairing, checking and nominating over sockets of ours."""
 
-    def __init__(self, owner: FullTransport, randomness: Randomness) -> None:
+    def __init__(self, owner: AgentOwner, randomness: Randomness) -> None:
         self.credentials = make_credentials(randomness)
         super().__init__(
             ice_controlling=False,
@@ -617,11 +222,11 @@ class _Agent(aioice.Connection):
         if not self.dismissed:
             self._gathered_all()
 
-    async def _bounded(self, asking: Any, what: str) -> None:
+    async def _bounded(self, asking: Coroutine[Any, Any, None], what: str) -> None:
         try:
             async with asyncio.timeout(self.owner.options.gather_timeout):
                 await asking
-        except (OSError, TimeoutError, aioice_stun.TransactionError, *_CALLER_ERRORS):
+        except (OSError, aioice_stun.TransactionError, *_PARSER_ERRORS):  # OSError: TimeoutError is one
             self.owner.count(f"gather_{what}_failed")
 
     async def _ask_reflexive(self, protocol: _HostProtocol, server: IceServer) -> None:
@@ -652,15 +257,9 @@ class _Agent(aioice.Connection):
             return
 
     async def _ask_relay(self, server: IceServer) -> None:
-        transport, protocol = await aioice_turn.create_turn_endpoint(
-            lambda: _RelayProtocol(self),
-            server_addr=(server.host, server.port),
-            username=server.username,
-            password=server.credential,
-            ssl=server.tls or None,
-            transport=server.transport,
-        )
-        if self.dismissed:
+        protocol = _RelayProtocol(self)
+        transport = await _allocate(self.owner, server, protocol)
+        if self.dismissed:  # by a restart, which leaves the task alone
             transport.close()
             return
         host, port = transport.get_extra_info("sockname")
@@ -680,7 +279,21 @@ class _Agent(aioice.Connection):
         protocol.local_candidate = aioice.Candidate.from_sdp(candidate.write().removeprefix("candidate:"))
         self._add_local(protocol, candidate)
 
+    def counters(self) -> Mapping[str, int]:
+        """What the sockets have counted."""
+        total: Counter[str] = Counter()
+        for protocol in self.hosts:
+            total.update(protocol.socket.counters)
+        return total
+
     # -- the peer
+
+    def set_remote(self, parameters: IceParameters) -> None:
+        """The peer's credentials."""
+        self.remote = parameters
+        self.remote_username = parameters.ufrag
+        self.remote_password = parameters.pwd
+        self.remote_is_lite = parameters.lite
 
     def add_remote(self, candidate: Candidate) -> None:
         """Pair a candidate that is usable: aioice's own method is a coroutine, for the sake of names."""
@@ -710,7 +323,7 @@ class _Agent(aioice.Connection):
                 self.owner.count("stun_unknown_session")
             elif not message.authentic(self._key) or (self.remote is not None and theirs != self.remote.ufrag):
                 self.owner.count("stun_unauthenticated")
-            elif message.priority is None or len(self._check_list) > 2 * _MAX_PAIRS:
+            elif message.priority is None or len(self._check_list) > 2 * MAX_PAIRS:
                 self.owner.count("stun_unusable")
             else:
                 protocol.admit(address)
@@ -725,7 +338,7 @@ class _Agent(aioice.Connection):
     def _pass_on(self, data: bytes, protocol: _HostProtocol | _RelayProtocol, address: tuple[str, int]) -> None:
         try:
             StunProtocol.datagram_received(protocol, data, address)
-        except _CALLER_ERRORS:
+        except _PARSER_ERRORS:
             self.owner.count("stun_refused_by_aioice")
 
     def data_received(self, data: bytes, component: int) -> None:
@@ -740,7 +353,7 @@ class _Agent(aioice.Connection):
             cast(_HostProtocol | _RelayProtocol, pair.protocol).admit(pair.remote_addr)
         after = self._nominated.get(1)
         if after is not None and after is not before:
-            self.owner.nominated(self, after)
+            self.owner.nominated(self, Way(after))
 
     async def query_consent(self) -> None:
         """Consent is ours."""
@@ -754,12 +367,14 @@ class _Agent(aioice.Connection):
             protocol.socket.close()
 
     async def farewell(self) -> None:
-        """End the rest: checks, allocations at relays. 1 s at most."""
+        """End the rest: checks, allocations at relays. 1 s at most, less if it is cancelled."""
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self.close()
         except TimeoutError:
-            for protocol in self._protocols:
+            self.owner.count("farewell_abandoned")
+        finally:
+            for protocol in self._protocols:  # none, after a close that ran to its end
                 if isinstance(protocol, _RelayProtocol):
                     protocol.abandon()
 
@@ -767,7 +382,7 @@ class _Agent(aioice.Connection):
 class _HostProtocol(StunProtocol):
     """A host candidate: aioice's protocol object over a socket of ours, and the fast way past both."""
 
-    def __init__(self, agent: _Agent, sock: UdpEndpoint) -> None:
+    def __init__(self, agent: Agent, sock: UdpEndpoint) -> None:
         super().__init__(agent)
         self._agent = agent
         self.socket = sock
@@ -844,9 +459,10 @@ class _SocketTransport(asyncio.DatagramTransport):
 class _RelayProtocol(StunProtocol):
     """A relayed candidate: datagrams come one by one from aioice's TURN client."""
 
-    def __init__(self, agent: _Agent) -> None:
+    def __init__(self, agent: Agent) -> None:
         super().__init__(agent)
         self._agent = agent
+        self._clock = clock_of(agent.owner.loop)
         self._known: dict[tuple[str, int], None] = {}
 
     def admit(self, address: tuple[str, int]) -> None:
@@ -864,7 +480,7 @@ class _RelayProtocol(StunProtocol):
             return
         if data[0] > 3:
             if address in self._known:
-                agent.owner.deliver([data], agent.owner.loop.time())
+                agent.owner.deliver([data], self._clock())
             else:
                 agent.owner.count("unknown_source")
         elif is_stun(data):
@@ -872,19 +488,71 @@ class _RelayProtocol(StunProtocol):
         else:
             agent.owner.count("stun_malformed")
 
-    def send(self, data: bytes, address: tuple[str, int]) -> bool:
-        """Send through the relay; tell whether there was room among what is under way."""
-        tasks = getattr(self.transport, "_TurnTransport__send_tasks", ())
-        if len(tasks) >= _MAX_RELAYING:
-            return False
-        self.transport.sendto(data, address)
-        return True
+    def send(self, batch: Sequence[bytes], address: tuple[str, int]) -> int:
+        """Send through the relay. It takes everything, and what is too much is dropped and counted."""
+        for data in batch:
+            if len(self.transport._TurnTransport__send_tasks) < _MAX_RELAYING:  # type: ignore[attr-defined]
+                self.transport.sendto(data, address)
+            else:
+                self._agent.owner.count("relay_full")
+        return len(batch)
 
     def abandon(self) -> None:
         """Drop the connection to the relay without a word."""
-        inner = getattr(self.transport, "_TurnTransport__inner_protocol", None)
-        if inner is not None:
-            inner.transport.abort()
+        transport: Any = self.transport
+        if transport._TurnTransport__close_task is not None:
+            transport._TurnTransport__close_task.cancel()
+        for task in transport._TurnTransport__send_tasks:
+            task.cancel()
+        transport._TurnTransport__inner_protocol.transport.abort()
+
+
+class _Guarded:
+    """aioice's TURN client, with what its parser raises on a malformed message counted."""
+
+    count: Callable[[str], None]
+
+    def datagram_received(self, data: Any, addr: Any) -> None:
+        """One message of the server, or one datagram through it."""
+        try:
+            super().datagram_received(data, addr)  # type: ignore[misc]
+        except _PARSER_ERRORS:
+            self.count("relay_malformed")
+
+
+class _RelayByUdp(_Guarded, aioice_turn.TurnClientUdpProtocol):
+    pass
+
+
+class _RelayByTcp(_Guarded, aioice_turn.TurnClientTcpProtocol):
+    pass
+
+
+async def _allocate(owner: AgentOwner, server: IceServer, protocol: _RelayProtocol) -> aioice_turn.TurnTransport:
+    """Get an allocation (RFC 8656 section 7) whose datagrams go to ``protocol``; on failure nothing stays open."""
+    kind = _RelayByTcp if server.transport == "tcp" else _RelayByUdp
+    inner = kind(
+        (server.host, server.port),
+        username=server.username,
+        password=server.credential,
+        lifetime=aioice_turn.DEFAULT_ALLOCATION_LIFETIME,
+        channel_refresh_time=aioice_turn.DEFAULT_CHANNEL_REFRESH_TIME,
+    )
+    inner.count = owner.count
+    connection: Any
+    if server.transport == "tcp":
+        connection, _ = await owner.loop.create_connection(
+            lambda: inner, server.host, server.port, ssl=server.tls or None
+        )
+    else:
+        connection, _ = await owner.loop.create_datagram_endpoint(lambda: inner, remote_addr=(server.host, server.port))
+    relay = aioice_turn.TurnTransport(inner)
+    try:
+        await relay._connect(protocol)
+    except BaseException:
+        connection.abort()
+        raise
+    return relay
 
 
 def _bind_in_range(host: str, port_range: tuple[int, int] | None, udp: UdpOptions) -> Any:

@@ -4,7 +4,7 @@ The idea: :mod:`pystack.peer` negotiates, starts, restarts and closes an :class:
 it as over any :class:`~pystack.aio.path.DatagramPath`; it never knows which of the two it holds:
 
 * :class:`pystack.aio.lite.LiteTransport` (RFC 8445 section 2.5) from :meth:`pystack.aio.mux.UdpMux.transport`;
-* :class:`pystack.aio.ice.FullTransport` (RFC 8445, RFC 8838, RFC 7675) with agents by aioice.
+* :class:`pystack.aio.full.FullTransport` (RFC 8445, RFC 8838, RFC 7675) with agents by aioice.
 
 All commands are synchronous and return at once; what comes of them arrives by the four callbacks, each of which is
 called from the event loop. The order of calls in a negotiation::

@@ -61,6 +61,8 @@ def test_a_connection_has_the_members_that_are_used():
         (ice.StunProtocol, "connection_made", ["self", "transport"], False),
         (ice.StunProtocol, "connection_lost", ["self", "exc"], False),
         (ice.StunProtocol, "datagram_received", ["self", "data", "addr"], False),
+        (turn.TurnTransport, "__init__", ["self", "inner_protocol"], False),
+        (turn.TurnTransport, "_connect", ["self", "protocol"], True),
         (turn.TurnTransport, "sendto", ["self", "data", "addr"], False),
     ],
 )
@@ -74,6 +76,7 @@ def test_the_names_of_the_relays_insides_are_as_they_were():
     source = inspect.getsource(turn.TurnTransport.__init__)
     assert "self.__send_tasks" in source
     assert "self.__inner_protocol" in source
+    assert "self.__close_task" in source
 
 
 def test_connect_waits_as_long_as_no_end_of_candidates_was_told():

@@ -1,0 +1,368 @@
+"""The full ICE transport of one session: which agent carries it, whether the peer still consents, and when it is over.
+
+The idea: an :class:`~pystack.aio.ice.Agent` finds a way to the peer; this holds the one in use and, during a restart
+(RFC 8445 section 9), a second one beside it that takes over once it has found a way too. Consent (RFC 7675) is
+:class:`pystack.ice.Consent`, per transport. A deadline ends an attempt that finds nothing. ``close()`` lets go of
+everything at once; the farewell to a relay may take 1 s more.
+
+Implements :class:`~pystack.aio.transport.IceTransport`; used by :mod:`pystack.peer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Final
+
+from pystack.aio.clock import clock_of
+from pystack.aio.ice import MAX_PAIRS, Agent, Way
+from pystack.aio.ice_options import FullIceOptions
+from pystack.aio.scope import Scope
+from pystack.aio.timer import LazyTimer
+from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair
+from pystack.base import Ended, Randomness, SecretRandomness
+from pystack.errors import Closed, DecodeError, LocalProtocolError, Reason, TransportLost
+from pystack.ice import Candidate, Consent, Credentials, StateChanged
+
+__all__ = ["FullTransport"]
+
+_CLOSE_TIMEOUT: Final = 1.0
+_OPTIONS: Final = FullIceOptions()
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+class FullTransport:
+    """See :class:`~pystack.aio.transport.IceTransport`, which says what each member means."""
+
+    def __init__(self, options: FullIceOptions = _OPTIONS, randomness: Randomness | None = None) -> None:
+        """Inside a running loop. No socket is opened before :meth:`gather`."""
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(self._loop)
+        self._options = options
+        self._randomness = randomness or SecretRandomness()
+        self._scope = Scope("ICE", self._broken)
+        self._farewells = Scope("ICE farewell")
+        self._timer = LazyTimer(self._loop, self._tick)
+        self._counters: Counter[str] = Counter()
+        self._agent = Agent(self, self._randomness)
+        self._active: Agent | None = None  # the agent that has a path; the old one during a restart
+        self._consent: Consent | None = None
+        self._way: Way | None = None
+        self._give_up_at = inf
+        self._state: IceState = "new"
+        self._reason: Reason | None = None
+        self._refused = False
+        self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
+        self.on_writable: Callable[[], None] = _ignore
+        self.on_state: Callable[[IceState], None] = _ignore
+        self.on_candidate: Callable[[str | None], None] = _ignore
+
+    # -- what it is
+
+    @property
+    def state(self) -> IceState:
+        """Where the transport stands."""
+        return self._state
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is ``failed``."""
+        return self._reason
+
+    @property
+    def gathering_state(self) -> GatheringState:
+        """Where the newest agent's gathering stands."""
+        return self._agent.gathering
+
+    @property
+    def local_parameters(self) -> IceParameters:
+        """Our credentials, of the newest generation."""
+        local = self._agent.credentials
+        return IceParameters(local.ufrag, local.pwd)
+
+    @property
+    def remote_parameters(self) -> IceParameters | None:
+        """The peer's, in this generation."""
+        return self._agent.remote
+
+    @property
+    def local_candidates(self) -> tuple[str, ...]:
+        """What the newest agent has gathered by now."""
+        return tuple(self._agent.gathered)
+
+    @property
+    def selected_pair(self) -> SelectedPair | None:
+        """The nominated pair."""
+        way = self._way
+        return None if way is None else SelectedPair(way.local, way.remote, way.local_type)
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is a path, and nothing was refused on it."""
+        return self._way is not None and not self._refused
+
+    def counters(self) -> Mapping[str, int]:
+        """Datagrams and bytes in and out, and everything dropped."""
+        total = Counter(self._counters)
+        for agent in self._agents():
+            total.update(agent.counters())
+        return total
+
+    # -- commands
+
+    def gather(self) -> None:
+        """Open the sockets and announce host candidates; ask the servers."""
+        if self._state != "closed":
+            self._agent.gather()
+
+    def set_remote_parameters(self, parameters: IceParameters) -> None:
+        """Tell the peer's credentials."""
+        agent = self._agent
+        if parameters == agent.remote or self._state == "closed":
+            return
+        if agent.remote is not None:
+            raise LocalProtocolError(
+                "set_remote_parameters", self._state, "the peer's ICE credentials changed: call restart() first"
+            )
+        Credentials.checked(parameters.ufrag, parameters.pwd)
+        agent.set_remote(parameters)
+        self._maybe_connect(agent)
+
+    def add_remote_candidate(self, candidate: str | None) -> None:
+        """Tell a candidate of the peer. Its end-of-candidates changes nothing: see the module."""
+        if not candidate or self._state == "closed":
+            return
+        try:
+            parsed = Candidate.parse(candidate)
+        except DecodeError:
+            self._counters["candidate_malformed"] += 1
+            return
+        why = parsed.unusable_because
+        if why is None and len(self._agent.remote_candidates) >= MAX_PAIRS:
+            why = "too_many"
+        if why is not None:
+            self._counters[f"candidate_{why}"] += 1
+            return
+        self._agent.add_remote(parsed)
+
+    def start(self, controlling: bool) -> None:
+        """Begin the checks as soon as the peer's credentials are known too."""
+        agent = self._agent
+        if self._state == "closed" or agent.started:
+            return
+        agent.started = True
+        agent.ice_controlling = controlling
+        if self._state in {"new", "failed"}:
+            self._set_state("checking")
+        if not self._scope.closed:  # the callback may have closed us
+            self._give_up_at = self._clock() + self._options.connect_timeout
+            self._arm()
+            self._maybe_connect(agent)
+
+    def restart(self) -> None:
+        """Begin a new generation with a new agent; the one that has a path carries on."""
+        if self._state == "closed":
+            raise Closed.because("ICE transport", "local")
+        if self._agent is not self._active:
+            self._dismiss(self._agent)
+        self._give_up_at = inf
+        self._agent = Agent(self, self._randomness)
+        if self._state == "failed":
+            self._reason = None
+
+    def send(self, batch: Sequence[bytes]) -> int:
+        """Send on the selected pair; see :class:`~pystack.aio.path.DatagramPath`."""
+        taken = 0 if self._way is None else self._way.send(batch)
+        if taken < len(batch):
+            self._refused = self._state != "closed"
+        return taken
+
+    def close(self) -> None:
+        """Let go of everything at once; a relay is told within 1 s."""
+        if self._state == "closed":
+            return
+        self._state = "closed"
+        self.on_datagrams = self.on_writable = self.on_state = self.on_candidate = _ignore
+        self._timer.close()
+        self._scope.cancel()
+        for agent in self._agents():
+            self._dismiss(agent)
+        self._active = self._consent = self._way = None
+
+    async def wait_closed(self) -> None:
+        """Wait for the farewell, 1 s at most; what is not over then is abandoned."""
+        if not await self._farewells.wait(_CLOSE_TIMEOUT):
+            self._farewells.cancel()
+        await self._scope.wait(_CLOSE_TIMEOUT)
+
+    # -- for the agents
+
+    def candidate_found(self, agent: Agent, text: str | None) -> None:
+        """An agent has gathered something."""
+        if agent is self._agent:
+            self._call(self.on_candidate, text)
+
+    def deliver(self, batch: list[bytes], now: float) -> None:
+        """Data from an address that has proved itself."""
+        self._call(self.on_datagrams, batch, now)
+
+    def nominated(self, agent: Agent, way: Way) -> None:
+        """An agent has a path, its first or a better one."""
+        if self._state == "closed" or (agent is not self._agent and agent is not self._active):
+            return
+        if agent is not self._active:
+            old, self._active = self._active, agent
+            if old is not None:
+                self._dismiss(old)
+            assert agent.remote is not None
+            self._give_up_at = inf
+            self._consent = Consent(
+                agent.credentials,
+                Credentials(agent.remote.ufrag, agent.remote.pwd),
+                self._randomness,
+                controlling=agent.ice_controlling,
+                tie_breaker=agent.tie_breaker,
+                now=self._clock(),
+                options=self._options.consent,
+            )
+        self._way = way
+        if self._refused:
+            self._loop.call_soon(self.has_room)
+        self._settle(self._clock())
+        if self._state != "connected":
+            self._reason = None
+            self._set_state("connected")
+
+    def answered(self, agent: Agent, data: bytes, source: object, address: tuple[str, int]) -> bool:
+        """Tell whether a STUN answer was to a consent request of ours."""
+        if self._consent is None or self._way is None or agent is not self._active:
+            return False
+        now = self._clock()
+        if not self._way.leads_to(source, address) or not self._consent.accepts(data, now):
+            return False
+        self._settle(now)
+        return True
+
+    def has_room(self) -> None:
+        """A socket can send again; whether it is the selected one shows at the next send."""
+        if self._refused and self._way is not None:
+            self._refused = False
+            self._call(self.on_writable)
+
+    # -- inside
+
+    def _maybe_connect(self, agent: Agent) -> None:
+        if agent.started and not agent.connecting and agent.remote is not None:
+            agent.connecting = True
+            self._scope.start(self._connect(agent), "connect")
+
+    async def _connect(self, agent: Agent) -> None:
+        # Every outcome is noticed elsewhere: a path by `nominated`, none by the deadline.
+        try:
+            await agent.connect()
+        except ConnectionError:
+            self._counters["checks_failed"] += 1
+
+    def _broken(self, error: BaseException) -> None:
+        """A task died of a bug, ours or aioice's."""
+        self._loop.call_exception_handler({"message": "the ICE agent broke", "exception": error, "transport": self})
+        self._lose(TransportLost(f"the ICE agent broke: {error!r}"))
+
+    def _tick(self, now: float) -> None:
+        if now >= self._give_up_at:
+            self._give_up_at = inf
+            self._dismiss(self._agent)
+            if self._active is None:
+                self._fail(TransportLost(f"no path to the peer was found within {self._options.connect_timeout:g} s"))
+        if self._consent is not None:
+            self._consent.tick(now)
+            self._settle(now)
+        self._arm()
+
+    def _arm(self) -> None:
+        self._timer.set(min(self._give_up_at, inf if self._consent is None else self._consent.deadline))
+
+    def _settle(self, now: float) -> None:
+        consent, way = self._consent, self._way
+        if consent is None or way is None or self._active is None:
+            return
+        consent.set_controlling(self._active.ice_controlling)
+        for request in consent.flush(now):
+            way.ask(request)
+        for event in consent.take_events():
+            match event:
+                case StateChanged(state):
+                    self._set_state(state.value)
+                case Ended(reason):
+                    self._lose(reason)
+        self._arm()
+
+    def _lose(self, reason: Reason) -> None:
+        """The way is gone. If a restart is under way it goes on, within its own deadline; else this is the end."""
+        active, self._active = self._active, None
+        self._consent = self._way = None
+        if active is not None:
+            self._dismiss(active)
+        if active is self._agent or self._give_up_at == inf or self._scope.closed:
+            self._fail(reason)
+        else:
+            self._set_state("checking")
+
+    def _fail(self, reason: Reason) -> None:
+        self._reason = reason
+        self._set_state("failed")
+
+    def _set_state(self, state: IceState) -> None:
+        if self._state not in {state, "closed"}:
+            self._state = state
+            self._call(self.on_state, state)
+
+    def _dismiss(self, agent: Agent) -> None:
+        """Release its sockets now, and let the rest of it end in a task of its own."""
+        if agent.dismissed:
+            return
+        agent.dismiss()
+        if not self._farewells.closed:
+            self._farewells.start(agent.farewell(), "close")
+
+    def _agents(self) -> list[Agent]:
+        active = self._active
+        return [self._agent] if active is None or active is self._agent else [self._agent, active]
+
+    def _call(self, callback: Callable[..., None], *arguments: object) -> None:
+        try:
+            callback(*arguments)
+        except Exception as error:  # the user's bug must not stop the agent
+            self._loop.call_exception_handler(
+                {
+                    "message": "a callback of an ICE transport raised",
+                    "exception": error,
+                    "transport": self,
+                }
+            )
+
+    # -- what an agent needs to know of us
+
+    @property
+    def options(self) -> FullIceOptions:
+        """How to gather."""
+        return self._options
+
+    @property
+    def scope(self) -> Scope:
+        """Where an agent's tasks belong."""
+        return self._scope
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that all this is on."""
+        return self._loop
+
+    def count(self, what: str) -> None:
+        """Count a drop."""
+        self._counters[what] += 1
