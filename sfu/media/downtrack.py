@@ -83,16 +83,16 @@ class DownTrack:
                 return
             self.layer = rid
             self._munger.switch(packet.sequence_number, packet.timestamp, now)
-        numbers = self._munger.translate(packet.sequence_number, packet.timestamp, now)
-        if numbers is None:
-            self._drop("before switch")
-            return
         try:
             payload_type = self._payload_types[packet.payload_type]
         except KeyError:
             payload_type = self._learn(packet.payload_type)
         if payload_type is None:
             self._drop("codec")
+            return
+        numbers = self._munger.translate(packet.sequence_number, packet.timestamp, now)
+        if numbers is None:
+            self._drop("before switch")
             return
         try:
             taken = self._sink.write(

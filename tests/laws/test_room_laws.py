@@ -28,7 +28,9 @@ def _offer(room, which, now):
     participant = offers[index % len(offers)]
     current = participant.session.offers.current
     sections = [
-        OfferedSection(mid=str(mid), kind="audio" if mid % 2 else "video", sends=mid < audios, receives=True, track_id="c")
+        OfferedSection(
+            mid=str(mid), kind="audio" if mid % 2 else "video", sends=mid < audios, receives=True, track_id="c"
+        )
         for mid in range(audios + videos)
     ]
     room.plan(participant.sid, current.id, sections, now)
@@ -75,13 +77,17 @@ class TestRoomLaws(CoreLaws):
                 Command("connected", lambda core, index, now: core.connected(_sid(core, index), now), _small),
                 Command("offer", _offer, st.tuples(_small, _small, _small)),
                 Command("request", _request, st.tuples(_small, _requests)),
-                Command("garbage", lambda core, data, now: core.receive(data, _sid(core, 0), now), st.binary(max_size=60)),
+                Command(
+                    "garbage", lambda core, data, now: core.receive(data, _sid(core, 0), now), st.binary(max_size=60)
+                ),
                 Command(
                     "leave",
                     lambda core, index, now: core.leave(_sid(core, index), LeaveReason.SIGNAL_CLOSE, now, "law"),
                     _small,
                 ),
-                Command("fail", lambda core, index, now: core.negotiation_failed(_sid(core, index), "law", now), _small),
+                Command(
+                    "fail", lambda core, index, now: core.negotiation_failed(_sid(core, index), "law", now), _small
+                ),
             ],
             end=lambda core, now: core.end(now),
         )

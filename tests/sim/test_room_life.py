@@ -751,7 +751,7 @@ class Churn:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from("join join connect audio video leave crash unpublish lazy wait".split()),
+            st.sampled_from(("join", "join", "connect", "audio", "video", "leave", "crash", "unpublish", "lazy", "wait")),
             st.integers(0, 4),
         ),
         max_size=60,
@@ -765,9 +765,7 @@ def test_whatever_happens_the_counts_and_routes_follow_from_who_is_here(steps):
         churn.step(what, who)
         assert {client.identity for client in hall.clients.values()} == churn.present.keys()
         assert hall.room.roster.count == len(churn.present)
-        live = {
-            info.sid: participant for participant in hall.room.roster for info in participant.publications
-        }
+        live = {info.sid: participant for participant in hall.room.roster for info in participant.publications}
         for track, subscriber in hall.routes:
             assert track in live
             assert hall.room.participant(subscriber).active

@@ -1,0 +1,100 @@
+"""Tokens: what they grant, and what a refusal says."""
+
+import time
+import warnings
+
+import jwt
+import pytest
+
+from sfu.server.auth import MAX_TOKEN, AuthError, make_token, verify
+from sfu.server.cli import main
+
+KEYS = {"devkey": "secret", "other": "o" * 40}
+
+
+def signed(claims, secret="secret", **more):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return jwt.encode(claims, secret, algorithm="HS256", **more)
+
+
+def claims(**changes):
+    return {
+        "iss": "devkey",
+        "sub": "ada",
+        "exp": time.time() + 60,
+        "video": {"room": "demo", "roomJoin": True},
+    } | changes
+
+
+def test_a_token_of_ours_is_understood():
+    token = make_token("other", KEYS["other"], identity="ada", room="demo", name="Ada", grants={"canPublish": False})
+    read = verify(token, KEYS)
+    assert (read.identity, read.room, read.name) == ("ada", "demo", "Ada")
+    assert not read.grants.can_publish
+    assert not read.grants.can_publish_data, "follows canPublish when it is not given"
+    assert read.grants.can_subscribe
+
+
+def test_everything_that_a_token_can_carry():
+    video = {
+        "room": "demo",
+        "roomJoin": True,
+        "canPublishSources": ["camera", "MICROPHONE", "nonsense"],
+        "canUpdateOwnMetadata": True,
+        "hidden": True,
+        "agent": True,
+        "recorder": None,
+    }
+    read = verify(signed(claims(video=video, metadata="m", attributes={"a": 1}, kind="agent", name="Ada")), KEYS)
+    assert read.grants.publish_sources == {1, 2}
+    assert read.grants.can_update_metadata
+    assert read.grants.hidden
+    assert read.grants.dependent
+    assert (read.metadata, dict(read.attributes), read.kind) == ("m", {"a": "1"}, 4)
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        ("", "no access token"),
+        ("x" * (MAX_TOKEN + 1), "longer than"),
+        ("not.a.jwt", "not a JWT"),
+        (signed(claims(iss="stranger")), "not known here"),
+        (signed({k: v for k, v in claims().items() if k != "iss"}), "not known here"),
+        (signed(claims(), "wrong"), "not signed with the secret of key 'devkey'"),
+        (signed(claims(exp=time.time() - 60)), "has expired"),
+        (signed(claims(nbf=time.time() + 600)), "clocks"),
+        (signed({k: v for k, v in claims().items() if k != "exp"}), "never expires"),
+        (signed(claims(video=None)), "roomJoin"),
+        (signed(claims(video={"room": "demo"})), "roomJoin"),
+        (signed(claims(video={"roomJoin": True})), "names no room"),
+        (signed(claims(sub="")), "names nobody"),
+        (signed(claims(sub="x" * 300)), "256"),
+        (signed(claims(aud="x", exp="soon")), "cannot be used"),
+    ],
+)
+def test_a_refusal_says_what_to_do(token, why):
+    with pytest.raises(AuthError, match=why):
+        verify(token, KEYS)
+
+
+def test_a_token_signed_with_nothing_is_refused():
+    unsigned = jwt.encode(claims(), "", algorithm="none")
+    with pytest.raises(AuthError):
+        verify(unsigned, KEYS)
+
+
+def test_the_room_of_the_query_must_agree():
+    with pytest.raises(AuthError, match="for room 'demo', not 'else'"):
+        verify(signed(claims()), KEYS, "else")
+    assert verify(signed(claims(video={"roomJoin": True})), KEYS, "else").room == "else"
+
+
+def test_the_command_line_makes_tokens(capsys):
+    argv = ["token", "--dev", "--room", "demo", "--identity", "ada", "--no-publish", "--hidden"]
+    assert main(argv, {}) == 0
+    read = verify(capsys.readouterr().out.strip(), KEYS)
+    assert (read.identity, read.name, read.grants.can_publish, read.grants.hidden) == ("ada", "ada", False, True)
+    assert main(["token", "--room", "r", "--identity", "i"], {"SFU_KEYS": "k:" + "s" * 32}) == 0
+    assert verify(capsys.readouterr().out.strip(), {"k": "s" * 32}).room == "r"
