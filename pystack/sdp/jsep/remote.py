@@ -64,9 +64,7 @@ def read_remote(base: Negotiation, kind: DescriptionType, text: str) -> RemoteDe
     """
     try:
         return _read(base, kind, parse(text))
-    except DecodeError as error:
-        raise InvalidArgument(f"remote {kind}: {error.message}", cause=error) from None
-    except InvalidArgument as error:
+    except (DecodeError, InvalidArgument) as error:
         raise InvalidArgument(f"remote {kind}: {error.message}") from None
 
 
