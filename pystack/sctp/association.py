@@ -80,7 +80,7 @@ class Association:
         self.max_outgoing_message_size = options.max_outgoing_message_size
         self._options = options
         self._trace = trace
-        self._timers = TimerSet()
+        self._named_timers = TimerSet()
         self._counters = Counters()
         self._outbox = outbox = Outbox(trace)
         self._lifecycle = Lifecycle(trace)
@@ -99,11 +99,11 @@ class Association:
         self._packer = Packer(
             options, self._lifecycle, outbox, self._receiver.acker, self._retransmitter, self._scheduler
         )
-        self._handshake = Handshake(options, randomness, self._lifecycle, self._timers, outbox)
+        self._handshake = Handshake(options, randomness, self._lifecycle, self._named_timers, outbox)
         self._shutdown = Shutdown(
             options,
             self._lifecycle,
-            self._timers,
+            self._named_timers,
             outbox,
             self._receiver.tracker,
             self._queue,
@@ -113,11 +113,11 @@ class Association:
             self._errors,
         )
         self._heartbeat = Heartbeat(
-            options, randomness, self._timers, outbox, self._scheduler, self._rto, self._errors, self._counters
+            options, randomness, self._named_timers, outbox, self._scheduler, self._rto, self._errors, self._counters
         )
         self._resets = StreamResets(
             options,
-            self._timers,
+            self._named_timers,
             outbox,
             self._queue,
             self._retransmitter,
@@ -166,7 +166,7 @@ class Association:
     @property
     def deadline(self) -> float:
         """When to call :meth:`tick` next, ``inf`` for never. Always current."""
-        return min(self._timers.deadline, self._retransmitter.t3_at, self._receiver.acker.at)
+        return min(self._named_timers.deadline, self._retransmitter.t3_at, self._receiver.acker.at)
 
     @property
     def deadline_reason(self) -> str:
@@ -176,7 +176,7 @@ class Association:
             return ""
         if deadline == self._retransmitter.t3_at:
             return "t3-rtx"
-        return "delayed-sack" if deadline == self._receiver.acker.at else self._timers.reason
+        return "delayed-sack" if deadline == self._receiver.acker.at else self._named_timers.reason
 
     @property
     def drops(self) -> dict[str, int]:
@@ -284,7 +284,7 @@ class Association:
         )
         self._queue.put(message)
         if lifetime is not None:
-            self._timers.set(_LIFETIME, self._queue.next_expiry)
+            self._named_timers.set(_LIFETIME, self._queue.next_expiry)
         return True
 
     def consume(self, stream: int, nbytes: int, now: float) -> None:
@@ -362,7 +362,7 @@ class Association:
         """Time has come. Harmless when early or repeated."""
         if now < self.deadline:
             return
-        for name in self._timers.expired(now):
+        for name in self._named_timers.expired(now):
             if self._outbox.reason is None:
                 if self._trace is not None:
                     self._trace.timer(now, "sctp", name)
@@ -374,7 +374,7 @@ class Association:
                 self._trace.timer(now, "sctp", "t3-rtx")
             self._retransmitter.expire(now)
         if self._outbox.reason is None:
-            self._timers.set(_LIFETIME, self._queue.next_expiry)
+            self._named_timers.set(_LIFETIME, self._queue.next_expiry)
         self._settle(now)
 
     def flush(self, now: float, limit: float = inf) -> list[bytes]:
@@ -413,7 +413,7 @@ class Association:
         outbox.farewell = None
         outbox.chunks.clear()
         self._lifecycle.move(Move.END, now)
-        self._timers.clear()
+        self._named_timers.clear()
         self._queue.clear()
         self._gate.forget()
         self._receiver.close()
@@ -610,7 +610,7 @@ class Association:
 
     def _on_error(self, flags: int, body: bytes, now: float) -> None:
         causes = decode_causes(body)
-        self._outbox.drop(f"peer error: {describe_causes((code, b'') for code, _ in causes[:1])}", now)
+        self._outbox.drop("peer-error", now)
         if any(code == CauseCode.STALE_COOKIE for code, _ in causes):
             self._handshake.handle_stale_cookie(now)
 
