@@ -178,6 +178,22 @@ def test_a_short_black_hole_heals() -> None:
     with_pair(body)
 
 
+def test_a_network_is_cut_and_mended_as_a_whole() -> None:
+    async def main() -> None:
+        network = MemoryNetwork()
+        one, other = network.transport(), network.transport()
+        introduce(one, other)
+        await until(lambda: one.state == other.state == "connected")
+        network.black_hole()
+        await until(lambda: one.state == other.state == "disconnected")
+        network.heal()
+        await until(lambda: one.state == other.state == "connected")
+        one.close()
+        other.close()
+
+    run(main())
+
+
 def test_restart_takes_new_credentials() -> None:
     async def body(one: MemoryTransport, other: MemoryTransport) -> None:
         introduce(one, other)
