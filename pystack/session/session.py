@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pystack import datachannel, dtls
 from pystack.base import Ended, Randomness, Trace
 from pystack.datachannel import DataChannels
-from pystack.dtls import Certificate, DtlsEngine
+from pystack.dtls import Certificate, CryptoProvider, DtlsEngine
 from pystack.errors import LOCAL, PeerClosed, Reason
 from pystack.rtp import RtpPacket, RtpSession
 from pystack.sctp import Association
@@ -40,6 +40,13 @@ _APPLICATION_DATA = 23
 class Session:
     """DTLS, SRTP, RTP, SCTP and data channels of one peer; a :class:`pystack.base.Core`.
 
+    Args:
+        certificate: what we show in the DTLS handshake.
+        options: of all layers.
+        randomness: where random numbers come from.
+        trace: a write-only observer of the layers.
+        provider: the asymmetric operations of DTLS, which draw randomness of their own; tests give a seeded one.
+
     Attributes:
         channels: the data channels; use its commands, but drive it only through the session.
         rtp: the RTP session, likewise.
@@ -53,7 +60,9 @@ class Session:
         options: SessionOptions,
         randomness: Randomness,
         trace: Trace | None = None,
+        provider: CryptoProvider | None = None,
     ) -> None:
+        self._provider = provider
         self._certificate = certificate
         self._options = options
         self._randomness = randomness
@@ -89,7 +98,9 @@ class Session:
         if self._engine is not None or self._ended is not None:
             return
         self._role = role
-        self._engine = DtlsEngine(role, self._certificate, self._options.dtls, self._randomness, trace=self._trace)
+        self._engine = DtlsEngine(
+            role, self._certificate, self._options.dtls, self._randomness, self._provider, self._trace
+        )
         self._engine.trust(fingerprints, now)
         self._engine.start(now)
         self._set_dtls_state("connecting")
@@ -239,6 +250,7 @@ class Session:
         """
         if self._ended is None:
             self._absorb_channels(self._now)
+        if self._ended is None:
             self._events += self.rtp.take_packets()
             self._events += [event for event in self.rtp.take_events() if type(event) is not Ended]
         events = self._events
@@ -319,12 +331,13 @@ class Session:
         """The one exit: every layer ends with it, and says so to everybody, now."""
         if self._ended is not None:
             return
+        self._ended = reason
         engine, protect = self._engine, self._protect
         farewell: list[bytes] = []
         self.channels.abort(now, reason)
+        self.rtp.close(now)
         if engine is not None:
             if self._secured and dtls_alive:
-                self.rtp.close(now)
                 if protect is not None:
                     self._collect_rtp(protect, now)
                     self._media.pop_into(farewell, now, inf)
@@ -335,7 +348,6 @@ class Session:
         self._farewell = farewell
         self._set_dtls_state("closed" if reason == LOCAL or isinstance(reason, PeerClosed) else "failed")
         self._absorb_channels(now)
-        self._ended = reason
         self._held.clear()
         self._media.clear()
         self._protect = self._unprotect = self._engine = None
