@@ -120,7 +120,7 @@ class Membership:
         announce(participant, context.roster, context.outbox)
         for info in ended:
             context.tell_of(TrackUnpublished, participant, info)
-            self._subscribing.track_ended(info, now)
+        self._subscribing.tracks_changed(participant, (), ended, now)
         context.tell_of(ParticipantLeft if since is not None else ConnectionAborted, participant)
         context.changed(now)
         if not any(not each.dependent for each in context.roster):

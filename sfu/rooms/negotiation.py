@@ -93,10 +93,9 @@ class Negotiation:
         self._context.changed(now)
         for info in ended:
             self._context.tell_of(TrackUnpublished, participant, info)
-            self._subscribing.track_ended(info, now)
         for info in new:
             self._context.tell_of(TrackPublished, participant, info)
-            self._subscribing.track_live(participant, info, now)
+        self._subscribing.tracks_changed(participant, new, ended, now)
 
     def left(self, participant: Participant) -> None:
         """Nothing of this participant is in progress any more."""

@@ -27,16 +27,17 @@ class Subscribing:
 
     # ------------------------------------------------------------------ what happens to tracks
 
-    def track_live(self, publisher: Participant, info: TrackInfo, now: float) -> None:
-        """A track may be had from now on."""
-        for subscriber in self._context.roster.others(publisher):
-            self._offer(subscriber, publisher, info)
-            self.refresh(subscriber, now)
+    def tracks_changed(
+        self, publisher: Participant, new: Sequence[TrackInfo], ended: Sequence[TrackInfo], now: float
+    ) -> None:
+        """Tracks may be had from now on, or not any more; their publisher's table says so already.
 
-    def track_ended(self, info: TrackInfo, now: float) -> None:
-        """A track may not be had any more; call it after the track left its publisher's table."""
-        for subscriber in self._context.roster:
-            if info.sid in subscriber.subscriptions:
+        All at once, so that a subscriber is asked for sections once and not for each track.
+        """
+        for subscriber in self._context.roster.others(publisher):
+            for info in new:
+                self._offer(subscriber, publisher, info)
+            if new or any(info.sid in subscriber.subscriptions for info in ended):
                 self.refresh(subscriber, now)
 
     def mute_changed(self, info: TrackInfo) -> None:

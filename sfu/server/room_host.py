@@ -283,7 +283,7 @@ class RoomHost:
                         "paused": down.paused,
                         "drops": down.drops,
                         "key_frame_requested_after_ms": down.requested_after_ms,
-                        "first_packet_after_ms": round((down.first_packet - down.since) * 1000, 1)
+                        "first_packet_after_ms": round(max(0.0, down.first_packet - down.since) * 1000, 1)
                         if down.first_packet
                         else None,
                     }
