@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from pystack.dtls.export import SRTP_PROFILES
 from pystack.errors import InvalidArgument
 
 __all__ = ["DtlsOptions"]
@@ -48,6 +49,8 @@ class DtlsOptions:
     def __attrs_post_init__(self) -> None:
         if self.mtu < _SMALLEST_MTU:
             raise InvalidArgument(f"mtu {self.mtu} is below {_SMALLEST_MTU}")
+        if not set(self.srtp_profiles) <= SRTP_PROFILES.keys():
+            raise InvalidArgument(f"unknown SRTP profile among {self.srtp_profiles}")
         if self.replay_window < 1:
             raise InvalidArgument(f"replay_window {self.replay_window} is below 1")
         if min(self.retransmit_initial, self.retransmit_maximum, self.handshake_timeout, self.trust_timeout) <= 0:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -39,6 +39,7 @@ OFFERED_SCHEMES: Final = tuple(_SCHEMES)
 OWN_SCHEMES: Final = (0x0403, 0x0503, 0x0603)
 """What an ECDSA key can sign with, best first."""
 _SMALLEST_RSA_BITS = 2048
+_LARGEST_RSA_BITS = 8192
 _SHORTEST_CURVE_BITS = 256
 
 
@@ -58,7 +59,7 @@ def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes, allowed: 
                 return False
             key.verify(signature, data, ec.ECDSA(algorithm))
             return True
-        if key.key_size < _SMALLEST_RSA_BITS:
+        if not _SMALLEST_RSA_BITS <= key.key_size <= _LARGEST_RSA_BITS:
             return False
         if family == "pss":
             shape = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=algorithm.digest_size)
@@ -68,5 +69,5 @@ def verify(key: PublicKey, scheme: int, signature: bytes, data: bytes, allowed: 
             key.verify(signature, data, padding.PKCS1v15(), algorithm)
             return True
         return False
-    except InvalidSignature:
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False

@@ -81,8 +81,13 @@ class End:
         self.engine.start(time.monotonic())
         self.events: list[DtlsEvent] = []
         self.data = b""
+        self.lose: set[int] = set()
+        self._sent = 0
 
     def send(self, datagram: bytes) -> None:
+        self._sent += 1
+        if self._sent in self.lose:
+            return
         if self.peer is not None:
             with suppress(ConnectionRefusedError):  # it is not up yet: the next flight will find it
                 self.socket.sendto(datagram, self.peer)
@@ -231,6 +236,39 @@ def test_our_server_meets_their_client(
     with running(arguments, end) as command:
         end.run(lambda: end.connected)
         exchange(end, command, 7, 56)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_their_client_gets_what_was_lost(openssl: str, identities: dict[str, tuple[Path, str]], lost: int) -> None:
+    """Our first flight by our timer, our last by their repetition."""
+    path, trusted = identities["ecdsa"]
+    end = End("server", trusted)
+    end.lose = {lost}
+    port = end.socket.getsockname()[1]
+    arguments = [openssl, "s_client", "-dtls1_2", "-connect", f"127.0.0.1:{port}", "-cert", str(path)]
+    with running(arguments, end) as command:
+        end.run(lambda: end.connected)
+        end.run(lambda: b"Verify return code" in command.output)
+        assert end.engine.repetitions >= 1
+        command.write(b"a line from them\n")
+        end.run(lambda: b"a line from them\n" in end.data)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_their_server_gets_what_was_lost(openssl: str, identities: dict[str, tuple[Path, str]], lost: int) -> None:
+    path, trusted = identities["ecdsa"]
+    end = End("client", trusted)
+    port = free_port()
+    end.peer = ("127.0.0.1", port)
+    arguments = [openssl, "s_server", "-dtls1_2", "-accept", f"127.0.0.1:{port}", "-cert", str(path), "-Verify", "1"]
+    with running(arguments, end) as command:
+        while b"ACCEPT" not in command.output:
+            time.sleep(0.01)
+        end.lose = {lost}
+        end.run(lambda: end.connected)
+        assert end.engine.repetitions >= 1
+        command.write(b"a line from them\n")
+        end.run(lambda: b"a line from them\n" in end.data)
 
 
 def test_their_client_without_a_certificate_is_refused(openssl: str, identities: dict[str, tuple[Path, str]]) -> None:

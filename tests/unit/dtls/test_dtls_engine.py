@@ -722,6 +722,12 @@ def test_a_trace_sees_states_messages_timers_and_drops() -> None:
 
 
 def test_options_are_checked() -> None:
-    for bad in ({"mtu": 100}, {"replay_window": 0}, {"handshake_timeout": 0.0}, {"held_bytes": -1}):
+    for bad in (
+        {"mtu": 100},
+        {"srtp_profiles": (2,)},
+        {"replay_window": 0},
+        {"handshake_timeout": 0.0},
+        {"held_bytes": -1},
+    ):
         with pytest.raises(InvalidArgument):
             DtlsOptions(**bad)  # type: ignore[arg-type]
