@@ -173,8 +173,8 @@ def find(profile: int, body: bytes, identifier: int) -> bytes | None:
             stop = at + 2 + (head & 0x0F)
             if head >> 4 == identifier:
                 return body[at + 1 : stop] if stop <= size else None
-            if head >= 0xF0:
-                return None  # id 15: everything after it is to be ignored (section 4.2)
+            if head >= 0xF0 or head < 0x10:
+                return None  # id 15, or 0 with a length: everything after it is to be ignored (section 4.2)
             at = stop
     elif is_two_byte(profile):
         while at + 1 < size:
@@ -204,7 +204,7 @@ def elements(profile: int, body: bytes) -> list[tuple[int, bytes]]:
             if head == 0:
                 at += 1
                 continue
-            if head >= 0xF0:
+            if head >= 0xF0 or head < 0x10:
                 break
             stop = at + 2 + (head & 0x0F)
             if stop > size:

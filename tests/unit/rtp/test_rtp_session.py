@@ -1,0 +1,493 @@
+"""The RTP session as its driver sees it: two back to back, and what strangers do to it."""
+
+from math import inf
+
+import pytest
+
+from pystack.base import Ended, SeededRandomness
+from pystack.errors import LOCAL, InvalidArgument, LocalProtocolError
+from pystack.rtp import (
+    ABS_SEND_TIME,
+    AUDIO_LEVEL,
+    MID,
+    REPAIRED_RID,
+    RID,
+    TRANSPORT_SEQUENCE,
+    BandwidthEstimate,
+    ByeReceived,
+    CodecSpec,
+    HeaderExtensionMap,
+    KeyFrameRequested,
+    RtpPacket,
+    RtpSession,
+    RtpSessionOptions,
+    StreamRestarted,
+    StreamStarted,
+    TransportFeedbackReceived,
+)
+from pystack.rtp.rtcp import (
+    Bye,
+    Fir,
+    Nack,
+    Pli,
+    ReceiverReport,
+    Remb,
+    ReportBlock,
+    SenderReport,
+    TransportFeedback,
+    UnknownRtcp,
+    parse_compound,
+)
+
+MAP = HeaderExtensionMap({4: MID, 3: TRANSPORT_SEQUENCE, 2: ABS_SEND_TIME, 1: AUDIO_LEVEL, 10: RID, 11: REPAIRED_RID})
+VP8 = CodecSpec(
+    payload_type=96,
+    name="VP8",
+    clock_rate=90000,
+    rtcp_fb=("nack", "nack pli", "ccm fir", "transport-cc"),
+    rtx_payload_type=97,
+)
+OPUS = CodecSpec(payload_type=111, name="opus", clock_rate=48000, rtcp_fb=("transport-cc",))
+
+
+class Counted:
+    """A trace that counts drops."""
+
+    def __init__(self) -> None:
+        self.drops: list[str] = []
+
+    def packet(self, now: float, layer: str, direction: str, data: bytes) -> None: ...
+
+    def state(self, now: float, layer: str, before: str, after: str) -> None: ...
+
+    def timer(self, now: float, layer: str, name: str) -> None: ...
+
+    def dropped(self, now: float, layer: str, why: str) -> None:
+        self.drops.append(f"{layer} {why}")
+
+
+def make(seed: int = 1, **options: object) -> RtpSession:
+    return RtpSession(RtpSessionOptions(ntp_offset=1e9, **options), SeededRandomness(seed))  # type: ignore[arg-type]
+
+
+def pair(*, rtx: bool = True, codec: CodecSpec = VP8, **options: object) -> tuple[RtpSession, RtpSession]:
+    a, b = make(1, **options), make(2, **options)
+    a.set_sender(
+        1, mid="0", kind="video", ssrc=100, rtx_ssrc=101 if rtx else None, codecs=[codec], extensions=MAP, cname="a"
+    )
+    b.set_receiver(2, mid="0", kind="video", codecs=[codec], extensions=MAP)
+    return a, b
+
+
+def packet(number: int, **fields: object) -> RtpPacket:
+    return RtpPacket(**({"payload_type": 96, "sequence_number": number & 0xFFFF, "payload": b"data"} | fields))  # type: ignore[arg-type]
+
+
+def exchange(a: RtpSession, b: RtpSession, now: float) -> None:
+    for source, target in ((a, b), (b, a)):
+        for data in [each for half in source.flush(now) for each in half]:
+            target.receive(data, now)
+
+
+def test_a_packet_arrives_with_its_receiver_and_its_map() -> None:
+    a, b = pair()
+    data = a.send(1, packet(5, marker=True), 1.0)
+    b.receive_rtp(data, 1.5)
+    ((receiver_id, rid, arrived),) = b.take_packets()
+    assert (receiver_id, rid, arrived.sequence_number, arrived.payload, arrived.marker) == (2, "", 5, b"data", True)
+    assert arrived.arrival == 1.5
+    assert arrived.extension_map is MAP
+    assert MAP.get(arrived, MID) == b"0"
+    assert b.take_packets() == []
+    assert b.take_events() == [StreamStarted(2, "", 100)]
+
+
+def test_send_and_send_parts_are_twins() -> None:
+    a, _ = pair()
+    b, _ = pair()
+    for number in range(5):
+        given = packet(number, timestamp=number)
+        parts = a.send_parts(1, given, 1.0, None, number + 7, None, True, b"x")
+        assert parts is not None
+        assert parts[0] + parts[1] == b.send(1, given, 1.0, sequence_number=number + 7, marker=True, payload=b"x")
+    assert b.send(1, packet(0), 1.0) == b""
+    assert b.stats().outbound[0].refused == 1
+
+
+def test_losses_are_asked_for_and_repaired() -> None:
+    for rtx in (True, False):
+        a, b = pair(rtx=rtx)
+        now = 1.0
+        for number in range(65500, 65600):
+            now += 0.01
+            data = a.send(1, packet(number, timestamp=number * 900), now)
+            if number % 10 != 3:
+                b.receive(data, now)
+            exchange(a, b, now)
+        for _ in range(20):
+            now += 0.01
+            exchange(a, b, now)
+        arrived = sorted((each.sequence_number - 65500) % 65536 for _, _, each in b.take_packets())
+        assert arrived == list(range(100))
+        (inbound,) = b.stats().inbound
+        assert (inbound.lost, inbound.recovered, inbound.rtx_packets) == (0, 10 if rtx else 0, 10 if rtx else 0)
+        (outbound,) = a.stats().outbound
+        assert (outbound.retransmitted_packets, outbound.nacks) == (10, 10)
+
+
+def test_reports_give_loss_jitter_and_round_trip() -> None:
+    codec = CodecSpec(payload_type=96, name="VP8", clock_rate=90000)
+    a, b = pair(codec=codec)
+    wire: list[tuple[float, RtpSession, bytes]] = []
+    now = 1.0
+    for number in range(400):
+        now += 0.01
+        data = a.send(1, packet(number, timestamp=number * 900), now)
+        if number % 4:
+            wire.append((now + 0.05, b, data))
+        for source, target in ((a, b), (b, a)):
+            wire += [(now + 0.05, target, data) for half in source.flush(now) for data in half]
+        for at, target, data in list(wire):
+            if at <= now:
+                target.receive(data, now)
+                wire.remove((at, target, data))
+        b.take_packets()
+    stats = a.stats()
+    assert stats.round_trip_time == pytest.approx(0.1, abs=0.02)
+    (outbound,) = stats.outbound
+    assert outbound.reported_fraction_lost == pytest.approx(0.25, abs=0.02)
+    assert 70 <= outbound.reported_lost <= 100
+    assert outbound.reported_jitter < 0.001
+    assert b.stats().round_trip_time is None
+    report = b.sender_report_of(2)
+    assert report is not None
+    assert report[0].ssrc == 100
+    assert b.sender_report_of(9) is None
+    assert a.sender_report_of(2) is None
+    a.set_round_trip_time(0.5)
+    assert a.stats().round_trip_time == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_key_frame_request_goes_at_once_and_the_next_are_merged() -> None:
+    a, b = pair()
+    assert not b.request_key_frame(2, 1.0)
+    assert not b.request_key_frame(9, 1.0)
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    for now in (1.0, 1.01, 1.02):
+        assert b.request_key_frame(2, now)
+        exchange(a, b, now)
+    exchange(a, b, 1.03)
+    assert a.take_events() == [KeyFrameRequested(1)]
+    assert b.deadline <= 1.5
+    b.flush(1.4999)
+    b.tick(1.5)
+    exchange(a, b, 1.5)
+    exchange(a, b, 1.5)
+    assert a.take_events() == [KeyFrameRequested(1)]
+    assert b.stats().inbound[0].key_frame_requests == 2
+    # A key frame that came meanwhile makes the waiting request superfluous.
+    b.request_key_frame(2, 1.6)
+    b.key_frame_arrived(2)
+    exchange(a, b, 2.5)
+    assert [each for each in a.take_events() if isinstance(each, KeyFrameRequested)] == []
+    assert a.stats().outbound[0].key_frame_requests == 2
+
+
+def test_plis_of_many_subscribers_are_merged_for_the_sender() -> None:
+    a, _ = pair()
+    for at in range(50):
+        a.receive(Pli(at, 100).serialize(), 1.0 + at / 1000)
+        a.receive(Pli(at, 999).serialize(), 1.0)
+    assert a.take_events() == [KeyFrameRequested(1)]
+    assert a.deadline == 1.5
+    a.tick(1.5)
+    assert a.take_events() == [KeyFrameRequested(1)]
+    assert a.deadline == inf
+
+
+def test_fir_where_only_fir_was_agreed() -> None:
+    codec = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("ccm fir",))
+    a, b = pair(codec=codec)
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    for now in (1.0, 2.0):
+        b.request_key_frame(2, now)
+        (fir,) = [each for data in b.flush(now)[1] for each in parse_compound(data) if isinstance(each, Fir)]
+        assert fir.entries == [(100, int(now) - 1)]
+        # The same number again is the same request.
+        a.receive(fir.serialize(), now)
+        a.receive(fir.serialize(), now + 0.1)
+    a.receive(Fir(5, 0, [(999, 1)]).serialize(), 3.0)
+    assert a.take_events() == [KeyFrameRequested(1)] * 2
+    silent = CodecSpec(payload_type=96, name="VP8", clock_rate=90000)
+    a, b = pair(codec=silent)
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    assert not b.request_key_frame(2, 1.0)
+
+
+def test_layers_have_throttles_of_their_own() -> None:
+    b = make()
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, rids=("q", "h"))
+    a = make(2)
+    plain = HeaderExtensionMap({10: RID, 4: MID})
+    for ssrc, rid in ((200, "q"), (201, "h")):
+        a.set_sender(ssrc, mid="", kind="video", ssrc=ssrc, codecs=[VP8], extensions=HeaderExtensionMap())
+        given = packet(1)
+        plain.set(given, MID, b"0")
+        plain.set(given, RID, rid.encode())
+        given.ssrc = ssrc
+        b.receive(given.serialize(), 1.0)
+    assert [rid for _, rid, _ in b.take_packets()] == ["q", "h"]
+    asked: dict[int, list[float]] = {200: [], 201: []}
+    for step in range(40):
+        now = 1.0 + step / 20
+        b.request_key_frame(2, now, "q")
+        b.request_key_frame(2, now, "h")
+        for data in b.flush(now)[1]:
+            for each in parse_compound(data):
+                if isinstance(each, Pli):
+                    asked[each.media_ssrc].append(round(now, 2))
+    assert asked[200] == pytest.approx([1.0, 1.5, 2.0, 2.5], abs=0.051)
+    assert asked[201] == pytest.approx([1.0, 2.0], abs=0.051)
+
+
+def test_transport_wide_feedback_is_sent_and_told() -> None:
+    a, b = pair()
+    now = 1.0
+    for number in range(60):
+        now += 0.005
+        b.receive(a.send(1, packet(number), now), now)
+        exchange(a, b, now)
+    feedback = [each.feedback for each in a.take_events() if isinstance(each, TransportFeedbackReceived)]
+    assert sum(len(each.deltas) for each in feedback) >= 40
+    assert feedback[0].media_ssrc == 100
+
+
+def test_replays_count_for_the_feedback_alone() -> None:
+    a, b = pair()
+    for number in range(30):
+        b.record_replay(a.send(1, packet(number), 1.0), 1.0)
+    b.record_replay(b"junk", 1.0)
+    assert b.take_packets() == []
+    assert b.take_events() == []
+    b.tick(2.0)
+    (data,) = b.flush(2.0)[1]
+    (feedback,) = parse_compound(data)
+    assert isinstance(feedback, TransportFeedback)
+    assert len(feedback.deltas) == 30
+
+
+def test_estimates_and_farewells_are_told() -> None:
+    a, b = pair()
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    b.take_events()
+    b.receive(Remb(1, 1 << 17, [100]).serialize(), 1.0)
+    b.receive(Bye([100, 555]).serialize(), 1.0)
+    assert b.take_events() == [BandwidthEstimate(1 << 17, (100,)), ByeReceived(2, "")]
+    assert b.stats().inbound == ()
+    b.receive(UnknownRtcp(207, 0).serialize(), 1.0)
+    b.receive(SenderReport(555).serialize(), 1.0)
+    assert b.take_events() == []
+
+
+def test_a_removed_sender_says_bye() -> None:
+    a, b = pair()
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    a.remove_sender(1)
+    a.remove_sender(1)
+    exchange(a, b, 1.0)
+    assert b.take_events() == [StreamStarted(2, "", 100), ByeReceived(2, "")]
+    with pytest.raises(InvalidArgument):
+        a.send(1, packet(2), 1.0)
+    a.set_sender(3, mid="0", kind="audio", ssrc=300, codecs=[OPUS], extensions=MAP)
+    a.remove_sender(3)
+    assert a.flush(5.0) == ([], [])
+
+
+def test_a_restart_is_told() -> None:
+    a, b = pair()
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    for number in range(30000, 30006):
+        b.receive(RtpPacket(ssrc=100, payload_type=96, sequence_number=number).serialize(), 2.0)
+    assert len(b.take_packets()) == 7
+    assert b.take_events() == [StreamStarted(2, "", 100), StreamRestarted(2, "")]
+
+
+def test_renegotiation_keeps_what_goes_on() -> None:
+    a, b = pair()
+    for number in range(5):
+        b.receive(a.send(1, packet(number), 1.0), 1.0)
+    other = HeaderExtensionMap({1: MID})
+    h264 = CodecSpec(payload_type=102, name="H264", clock_rate=90000, rtcp_fb=("nack",))
+    a.set_sender(1, mid="0", kind="video", ssrc=100, codecs=[h264], extensions=other)
+    b.set_receiver(2, mid="0", kind="video", codecs=[h264], extensions=other)
+    assert a.send(1, packet(5), 1.0) == b""
+    b.receive(a.send(1, packet(5, payload_type=102), 1.0), 1.0)
+    assert len(b.take_packets()) == 6
+    assert a.stats().outbound[0].packets == 6
+    # Another SSRC is another stream.
+    a.set_sender(1, mid="0", kind="video", ssrc=700, rtx_ssrc=701, codecs=[h264], extensions=other)
+    assert a.stats().outbound[0].packets == 0
+    (data,) = a.flush(1.0)[1]
+    assert any(isinstance(each, Bye) and each.ssrcs == [100] for each in parse_compound(data))
+    with pytest.raises(InvalidArgument):
+        a.set_sender(2, mid="1", kind="video", ssrc=701, codecs=[h264], extensions=other)
+    with pytest.raises(InvalidArgument):
+        a.set_sender(2, mid="1", kind="video", ssrc=800, rtx_ssrc=700, codecs=[h264], extensions=other)
+    with pytest.raises(InvalidArgument):
+        a.set_sender(2, mid="1", kind="video", ssrc=800, rtx_ssrc=800, codecs=[h264], extensions=other)
+    a.set_sender(1, mid="0", kind="video", ssrc=700, codecs=[h264], extensions=other)
+    a.set_sender(2, mid="1", kind="video", ssrc=701, codecs=[h264], extensions=other)
+    with pytest.raises(InvalidArgument):
+        a.set_sender_clock(9, 0, 0.0)
+    a.set_sender_clock(1, 77, 1.0)
+
+
+def test_every_drop_has_its_reason() -> None:
+    trace = Counted()
+    b = RtpSession(RtpSessionOptions(max_packets=3), SeededRandomness(1), trace)
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP)
+
+    def feed(**fields: object) -> None:
+        b.receive(packet(1, **{"ssrc": 100, **fields}).serialize(), 1.0)
+
+    b.receive(b"", 1.0)
+    b.receive(b"\x80\xc8", 1.0)
+    feed(ssrc=99, payload_type=97, payload=b"\0\1x")
+    feed()
+    feed()
+    feed(payload_type=50)
+    feed(ssrc=101, payload_type=97, payload=b"")
+    feed(ssrc=101, payload_type=96)
+    feed(ssrc=102, payload_type=51)
+    odd = packet(1, ssrc=103)
+    MAP.set(odd, MID, b"9")
+    b.receive(odd.serialize(), 1.0)
+    for number in range(2, 6):
+        feed(sequence_number=number)
+    assert dict(b.drops) == {
+        "rtp": 1,
+        "rtcp": 1,
+        "rtx-early": 1,
+        "duplicate": 1,
+        "payload-type": 2,
+        "padding": 1,
+        "unknown-ssrc": 1,
+        "unknown-mid": 1,
+        "not-taken": 2,
+    }
+    assert b.stats().drops == dict(b.drops)
+    assert trace.drops == ["rtp rtp", "rtp rtcp"]
+
+
+def test_floods_of_ssrcs_and_events_stay_bounded() -> None:
+    b = make(max_events=16)
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP)
+    for ssrc in range(1, 5001):
+        b.receive(packet(1, ssrc=ssrc).serialize(), 1.0)
+        b.receive(packet(1, ssrc=100_000 + ssrc, payload_type=97).serialize(), 1.0)
+        b.receive(Bye([ssrc - 1]).serialize(), 1.0)
+        b.take_packets()
+    assert len(b.stats().inbound) == 1
+    assert len(b.take_events()) == 16
+    assert b.drops["events"] > 4000
+
+
+def test_nacks_for_a_stream_that_ended_are_not_sent() -> None:
+    a, b = pair()
+    for number in (1, 5):
+        b.receive(a.send(1, packet(number), 1.0), 1.0)
+    b.receive(Bye([100]).serialize(), 1.0)
+    b.receive(a.send(1, packet(6), 1.001), 1.001)
+    b.receive(a.send(1, packet(8), 1.001), 1.001)
+    b.tick(1.021)
+    nacks = [each for data in b.flush(1.03)[1] for each in parse_compound(data) if isinstance(each, Nack)]
+    assert [each.sequence_numbers for each in nacks] == [[7]]
+    b.receive(a.send(1, packet(12), 2.0), 2.0)
+    b.remove_receiver(2)
+    assert [each for data in b.flush(3.0)[1] for each in parse_compound(data) if isinstance(each, Nack)] == []
+    b.remove_receiver(2)
+
+
+def test_a_key_frame_request_for_a_stream_that_ended_is_not_sent() -> None:
+    a, b = pair()
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    b.request_key_frame(2, 1.0)
+    b.receive(Bye([100]).serialize(), 1.0)
+    assert b.flush(1.0) == ([], [])
+
+
+def test_reports_and_nacks_about_what_is_not_ours_are_ignored() -> None:
+    a, _ = pair()
+    a.send(1, packet(1), 1.0)
+    for ssrc in (101, 999):
+        a.receive(ReceiverReport(5, [ReportBlock(ssrc, 255)]).serialize(), 1.0)
+        a.receive(Nack(5, ssrc, [1]).serialize(), 1.0)
+    stats = a.stats().outbound[0]
+    assert (stats.nacks, stats.reported_fraction_lost) == (0, 0.0)
+    a.receive(ReceiverReport(5, [ReportBlock(100, 64, 1, 1)]).serialize(), 1.0)
+    assert a.stats().outbound[0].reported_fraction_lost == 0.25
+
+
+def test_flush_with_a_limit_hands_over_the_rest_later() -> None:
+    a, b = pair(mtu=100)
+    for number in range(20):
+        a.send(1, packet(number), 1.0)
+    a.receive(Nack(5, 100, list(range(20))).serialize(), 1.0)
+    a.receive(Nack(5, 100, list(range(20))).serialize(), 1.0)
+    counts = []
+    while True:
+        media, control = a.flush(1.0, 7)
+        counts.append(len(media) + len(control))
+        if counts[-1] < 7:
+            break
+    assert counts == [7, 7, 6]
+    for ssrc in range(1000, 1080):
+        b.set_sender(ssrc, mid=str(ssrc), kind="audio", ssrc=ssrc, codecs=[OPUS], extensions=MAP)
+        b.send(ssrc, packet(1, payload_type=111), 1.0)
+    b.flush(2.0, 0)
+    for step in range(300):
+        for ssrc in range(1000, 1080):
+            b.send(ssrc, packet(2 + step, payload_type=111), 2.0 + step)
+        b.flush(2.0 + step, 0)
+    media, control = b.flush(400.0)
+    assert len(control) < 200
+
+
+def test_close_says_bye_once_and_then_nothing() -> None:
+    a, b = pair()
+    for number in (1, 4):
+        b.receive(a.send(1, packet(number), 1.0), 1.0)
+    a.set_receiver(9, mid="1", kind="audio", codecs=[OPUS], extensions=MAP)
+    a.take_events()
+    a.close(2.0)
+    a.close(2.0)
+    assert a.take_events() == [Ended(LOCAL)]
+    assert a.deadline == inf
+    exchange(a, b, 2.0)
+    assert ByeReceived(2, "") in b.take_events()
+    a.receive(Pli(1, 100).serialize(), 3.0)
+    a.receive(packet(1).serialize(), 3.0)
+    a.tick(100.0)
+    assert a.flush(100.0) == ([], [])
+    assert a.take_events() == []
+    assert a.drops["closed"] == 3
+    for call in (
+        lambda: a.send(1, packet(5), 3.0),
+        lambda: a.set_sender(5, mid="", kind="audio", ssrc=9, codecs=[], extensions=MAP),
+        lambda: a.set_receiver(5, mid="", kind="audio", codecs=[], extensions=MAP),
+    ):
+        with pytest.raises(LocalProtocolError):
+            call()
+
+
+def test_an_idle_session_has_no_timer() -> None:
+    a, b = pair()
+    assert a.deadline == b.deadline == inf
+    b.receive(a.send(1, packet(1), 1.0), 1.0)
+    now = 1.0
+    while min(a.deadline, b.deadline) < inf:
+        now = min(a.deadline, b.deadline)
+        assert now < 10
+        a.tick(now)
+        b.tick(now)
+        exchange(a, b, now)
