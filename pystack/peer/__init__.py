@@ -21,6 +21,7 @@ from pystack.peer.events import (
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
 from pystack.peer.receiver import RtpReceiver
 from pystack.peer.sender import RtpSender
+from pystack.peer.stats import StatsReport
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RtpSender",
     "SessionDescription",
     "SignalingStateChanged",
+    "StatsReport",
     "TrackAdded",
     "TrackRemoved",
     "Transceiver",

@@ -30,6 +30,7 @@ from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub
 from pystack.peer.sender import RtpSender
+from pystack.peer.stats import StatsReport, collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 from pystack.peer.transceivers import Transceivers
 from pystack.rtp import KeyFrameRequested, RtpPacket
@@ -414,6 +415,12 @@ class PeerConnection:
     async def wait_closed(self) -> None:
         """Wait until the connection has ended, whoever ended it."""
         await asyncio.shield(self._done)
+
+    def get_stats(self) -> StatsReport:
+        """A snapshot of all numbers under their W3C names: ``{id: {"type": ..., ...}}``, ready for JSON."""
+        offset = wall_offset(self._loop)
+        wall_time = offset + self._driver.now()
+        return collect_stats(self._session, self._ice, self._channels.all, self._transceivers, wall_time)
 
     # ---- ending
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from math import inf
 from typing import TYPE_CHECKING, Literal, Self
 
+from pystack.datachannel import ChannelStats
 from pystack.errors import LOCAL, Closed, LocalProtocolError, PeerClosed, Reason, WouldBlock
 from pystack.peer.outward import call_out
 from pystack.peer.parked import ParkedWriters
@@ -110,6 +111,12 @@ class DataChannel:
     def max_message_size(self) -> int:
         """The largest message in bytes that the peer takes; 0 means no limit."""
         return self._session.channels.max_message_size
+
+    def counters(self) -> ChannelStats:
+        """Messages and bytes that passed so far; all zero once the channel is closed."""
+        if self._state == "closed":
+            return ChannelStats(messages_sent=0, bytes_sent=0, messages_received=0, bytes_received=0)
+        return self._session.channels.stats(self._handle)
 
     # ---- writing
 

@@ -14,6 +14,7 @@ Called by ``pystack.peer`` (which drives it over an ICE transport) and by ``pyst
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import inf
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from pystack.datachannel import DataChannels
 from pystack.dtls import Certificate, CryptoProvider, DtlsEngine
 from pystack.errors import LOCAL, PeerClosed, Reason
 from pystack.rtp import RtpPacket, RtpSession
-from pystack.sctp import Association
+from pystack.sctp import Association, AssociationStats
 from pystack.session.demux import DTLS, RTCP, RTP, classify
 from pystack.session.events import DataTransportEnded, DtlsStateChanged, Secured
 from pystack.session.media import MediaQueue
@@ -67,7 +68,8 @@ class Session:
         self._options = options
         self._randomness = randomness
         self._trace = trace
-        self.channels = DataChannels(Association(options.association, randomness, trace), options.channels)
+        self._association = Association(options.association, randomness, trace)
+        self.channels = DataChannels(self._association, options.channels)
         self.rtp = RtpSession(options.rtp, randomness, trace)
         self.drops: Counter[str] = Counter()
         self.dtls_state: DtlsState = "new"
@@ -157,6 +159,33 @@ class Session:
     def abort(self, now: float, reason: Reason = LOCAL) -> None:
         """End at once. The next flush carries the farewells of all layers (SCTP ABORT, RTCP BYE, close_notify)."""
         self._finish(now, reason)
+
+    # ---- what can be read
+
+    @property
+    def dtls_role(self) -> Literal["client", "server"] | None:
+        """Our role in the handshake, ``None`` before it began."""
+        return None if self._engine is None else self._role
+
+    @property
+    def association(self) -> AssociationStats:
+        """A snapshot of the association's numbers."""
+        return self._association.stats()
+
+    def dropped(self) -> dict[str, int]:
+        """Everything that was dropped on the way in or out, by layer and reason."""
+        parts: list[tuple[str, Mapping[str, int]]] = [
+            ("session", self.drops),
+            ("rtp", self.rtp.drops),
+            ("datachannel", self.channels.drops),
+            ("sctp", self._association.drops),
+            ("media", {"late": self._media.dropped_late, "full": self._media.dropped_full}),
+        ]
+        if self._engine is not None:
+            parts.append(("dtls", self._engine.drops))
+        if self._unprotect is not None:
+            parts.append(("srtp", self._unprotect.drops))
+        return {f"{layer}: {why}": count for layer, drops in parts for why, count in drops.items() if count}
 
     # ---- the core
 

@@ -367,3 +367,32 @@ def test_an_unconnected_connection_closes_at_once(way: Callable[[PeerConnection]
         assert loop.time() == start
 
     run(main())
+
+
+def test_stats_count_what_passed() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(LinkOptions(delay=0.01))) as (one, other):
+            video = one.add_transceiver("video", track_id="cam", stream_ids=["s"])
+            left, right = await open_pair(one, other)
+            for _ in range(3):
+                await left.write(b"12345")
+                assert await right.read(timeout=5) == b"12345"
+            codec = video.sender.require_codec("VP8")
+            for n in range(7):
+                packet = RtpPacket(payload_type=codec.payload_type, sequence_number=n, payload=bytes(100))
+                assert video.sender.write(packet)
+            await asyncio.sleep(3)
+            sent = {stats["type"]: stats for stats in one.get_stats().values()}
+            received = {stats["type"]: stats for stats in other.get_stats().values()}
+            assert (sent["data-channel"]["messagesSent"], sent["data-channel"]["bytesSent"]) == (3, 15)
+            assert (received["data-channel"]["messagesReceived"], received["data-channel"]["bytesReceived"]) == (3, 15)
+            assert (sent["outbound-rtp"]["packetsSent"], sent["outbound-rtp"]["bytesSent"]) == (7, 700)
+            assert (received["inbound-rtp"]["packetsReceived"], received["inbound-rtp"]["packetsLost"]) == (7, 0)
+            assert received["inbound-rtp"]["mid"] == video.mid
+            assert sent["transport"]["dtlsState"] == received["transport"]["dtlsState"] == "connected"
+            assert {sent["transport"]["dtlsRole"], received["transport"]["dtlsRole"]} == {"client", "server"}
+            assert sent["sctp-transport"]["smoothedRoundTripTime"] == pytest.approx(0.02, abs=0.25)
+            assert sent["sctp-transport"]["bufferedAmount"] == 0
+            assert sent["transport"]["dropped"] == {}
+
+    run(main())
