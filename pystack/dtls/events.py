@@ -35,3 +35,4 @@ class Connected:
 
 
 DtlsEvent: TypeAlias = PeerCertificate | Connected | Ended
+"""Any of the events of an engine."""
