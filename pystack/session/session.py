@@ -293,14 +293,16 @@ class Session:
         """Take from the engine what it has to say; called after whatever may have moved it."""
         engine = self._engine
         assert engine is not None
+        end: Ended | None = None
         for event in engine.take_events():
             if isinstance(event, dtls.Connected):
                 self._secure(event, now)
             elif isinstance(event, Ended):
-                self._finish(now, event.reason, dtls_alive=False)
-                return
-        for plain in engine.take_data():
+                end = event
+        for plain in engine.take_data():  # also what shared a datagram with the end
             self.channels.receive(plain, now)
+        if end is not None:
+            self._finish(now, end.reason, dtls_alive=False)
 
     def _secure(self, event: dtls.Connected, now: float) -> None:
         engine = self._engine
