@@ -39,6 +39,7 @@ class Outbound:
         "_fir_seen",
         "_key_frames",
         "_options",
+        "_past",
         "_queued",
         "_randomness",
         "_round_trip",
@@ -55,6 +56,9 @@ class Outbound:
         self._key_frames: KeyFrameRequests[int] = KeyFrameRequests()
         self._fir_seen: dict[int, tuple[int, int]] = {}
         self._transport = TransportSequence(1)
+        # Where the numbers of ended streams stood. Under an SSRC that comes back they go on, because SRTP keys live
+        # as long as the transport, and no number may be used twice under them.
+        self._past: dict[int, int] = {}
         self._options = options
         self._randomness = randomness
         self._round_trip = round_trip
@@ -89,13 +93,16 @@ class Outbound:
             del self._by_ssrc[stream.rtx_ssrc]
         if rtx_ssrc is not None:
             self._by_ssrc[rtx_ssrc] = stream
-        stream.rtx_ssrc = rtx_ssrc
+        if rtx_ssrc != stream.rtx_ssrc:
+            self._remember_rtx(stream)
+            first = self._past.get(rtx_ssrc) if rtx_ssrc is not None else None
+            stream.start_rtx(rtx_ssrc, self._randomness.integer(15) if first is None else first)
 
     def _make(self, sender_id: int, kind: str, ssrc: int, cname: str) -> SendStream:
         options = self._options
         capacity = options.history_packets_video if kind == "video" else options.history_packets_audio
         history = PacketHistory(capacity, options.history_bytes, options.history_age)
-        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, self._randomness.integer(15))
+        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, self._past.get(ssrc, -1))
 
     def get(self, sender_id: int) -> SendStream:
         """Look up a sender.
@@ -117,6 +124,8 @@ class Outbound:
         if stream.rtx_ssrc is not None:
             del self._by_ssrc[stream.rtx_ssrc]
         self._queued.pop(sender_id, None)
+        self._past[stream.ssrc] = stream.highest
+        self._remember_rtx(stream)
         self._key_frames.remove(lambda key: key == sender_id)
         self._fir_seen.pop(sender_id, None)
         stream.end()
@@ -191,6 +200,10 @@ class Outbound:
                 else:
                     packets.append(packet)
         return packets
+
+    def _remember_rtx(self, stream: SendStream) -> None:
+        if stream.rtx_ssrc is not None:
+            self._past[stream.rtx_ssrc] = stream.rtx_sequence
 
     def _request(self, stream: SendStream, now: float) -> None:
         stream.key_frame_requests += 1

@@ -62,14 +62,18 @@ class SendStream:
         key_frame_requests: PLI and FIR that came, merged ones included.
         refused: packets that were not taken.
         sent: whether a packet went since the last sender report.
+        highest: the highest extended number sent; -1 before the first.
+        rtx_sequence: the next number of the retransmissions' own stream.
+
+    Args:
+        past: the highest number that an earlier stream sent under this SSRC, -1 if there was none; the numbers go on
+            after it.
     """
 
     __slots__ = (
         "_clock_at",
         "_clock_rates",
         "_clock_timestamp",
-        "_first",
-        "_highest",
         "_history",
         "_last_at",
         "_last_payload_type",
@@ -77,14 +81,15 @@ class SendStream:
         "_map",
         "_queue",
         "_rtx_payload_types",
-        "_rtx_sequence",
         "_skipped",
         "_source",
+        "_started",
         "_translation",
         "_transport",
         "_writer",
         "cname",
         "header_octets",
+        "highest",
         "key_frame_requests",
         "kind",
         "nacks",
@@ -94,6 +99,7 @@ class SendStream:
         "refused",
         "retransmitted_octets",
         "retransmitted_packets",
+        "rtx_sequence",
         "rtx_ssrc",
         "sender_id",
         "sent",
@@ -108,7 +114,7 @@ class SendStream:
         cname: str,
         history: PacketHistory,
         transport: TransportSequence,
-        rtx_first: int,
+        past: int = -1,
     ) -> None:
         self.sender_id = sender_id
         self.kind = kind
@@ -127,9 +133,11 @@ class SendStream:
         self.sent = False
         self._transport = transport
         self._history = history
-        self._rtx_sequence = rtx_first
-        self._first = -1
-        self._highest = -1
+        self.rtx_sequence = 0
+        self.highest = past
+        self._started = past >= 0
+        if past >= 0:
+            self.peer.start(past + 1)
         self._skipped = RangeSet()
         self._queue: dict[int, None] = {}
         self._last_timestamp = 0
@@ -138,6 +146,11 @@ class SendStream:
         self._clock_timestamp = -1
         self._clock_at = 0.0
         self.configure("", (), HeaderExtensionMap(), 0.0)
+
+    def start_rtx(self, ssrc: int | None, first: int) -> None:
+        """Send retransmissions under ``ssrc`` from the number ``first`` on; ``None``: send packets as they were."""
+        self.rtx_ssrc = ssrc
+        self.rtx_sequence = first
 
     def configure(
         self, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap, ntp_offset: float
@@ -178,9 +191,9 @@ class SendStream:
         if payload_type not in self._clock_rates:
             self.refused += 1
             return None
-        ahead = ((sequence_number - self._highest + 0x8000) & 0xFFFF) - 0x8000
-        if ahead == 1 and self._first >= 0:
-            number = self._highest = self._highest + 1
+        ahead = ((sequence_number - self.highest + 0x8000) & 0xFFFF) - 0x8000
+        if ahead == 1 and self._started:
+            number = self.highest = self.highest + 1
         else:
             number = self._admit(sequence_number, ahead)
             if number < 0:
@@ -212,7 +225,7 @@ class SendStream:
         self.octets += len(payload)
         self.header_octets += len(header)
         self.sent = True
-        if number == self._highest:
+        if number == self.highest:
             self._last_timestamp = timestamp
             self._last_at = now
             self._last_payload_type = payload_type
@@ -220,15 +233,16 @@ class SendStream:
 
     def _admit(self, sequence_number: int, ahead: int) -> int:
         """The extended number of a packet that is not the next one; -1 if it must not be sent."""
-        if self._first < 0:
-            self._first = self._highest = sequence_number
+        if not self._started:
+            self._started = True
+            self.highest = sequence_number
             self.peer.start(sequence_number)
             return sequence_number
-        number = self._highest + ahead
+        number = self.highest + ahead
         if ahead > 0:
-            self._skipped.add_range(self._highest + 1, number)
+            self._skipped.add_range(self.highest + 1, number)
             self._skipped.remove_below(number - LATE_LIMIT)
-            self._highest = number
+            self.highest = number
             return number
         if number not in self._skipped:
             return -1  # sent before, or from before the start, where SRTP has no index
@@ -267,7 +281,7 @@ class SendStream:
         self.nacks += len(sequence_numbers)
         spacing = min(MAX_SPACING, 2 * round_trip_time)
         for wire in sequence_numbers:
-            number = self._highest + (((wire - self._highest + 0x8000) & 0xFFFF) - 0x8000)
+            number = self.highest + (((wire - self.highest + 0x8000) & 0xFFFF) - 0x8000)
             kept = self._history.get(number, now)
             if kept is None or number in self._queue or kept[TIMES] >= MAX_ANSWERS:
                 continue
@@ -307,8 +321,8 @@ class SendStream:
             profile, _ = _PROFILE(header, start)
             forwarded = translation(None, self._map).apply(profile, header[start + 4 :])
         profile, body = self._writer.write(*forwarded, now)
-        rtx_sequence = self._rtx_sequence
-        self._rtx_sequence = (rtx_sequence + 1) & 0xFFFF
+        rtx_sequence = self.rtx_sequence
+        self.rtx_sequence = (rtx_sequence + 1) & 0xFFFF
         assert self.rtx_ssrc is not None
         second = second & 0x80 | payload_type
         # CSRCs are not repeated (RFC 4588 section 4 copies only what describes the payload); padding stays padding.
@@ -323,7 +337,7 @@ class SendStream:
         """Take a report block about this stream; return whether it was believed."""
         return self.peer.handle(
             highest,
-            self._highest,
+            self.highest,
             fraction_lost=fraction_lost,
             cumulative_lost=cumulative_lost,
             jitter=jitter,

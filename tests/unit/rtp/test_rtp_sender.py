@@ -33,10 +33,8 @@ THEIRS = HeaderExtensionMap({1: MID, 9: AUDIO_LEVEL, 13: ORIENTATION})
 def make(
     extensions: HeaderExtensionMap = OURS, *, rtx: bool = False, mid: str = "0", first_number: int = 500
 ) -> SendStream:
-    stream = SendStream(
-        1, "video", 0xAAAA, "cname", PacketHistory(64, 100_000, 2.0), TransportSequence(first_number), 7
-    )
-    stream.rtx_ssrc = 0xBBBB if rtx else None
+    stream = SendStream(1, "video", 0xAAAA, "cname", PacketHistory(64, 100_000, 2.0), TransportSequence(first_number))
+    stream.start_rtx(0xBBBB if rtx else None, 7)
     stream.configure(mid, [VP8, OPUS], extensions, 1000.0)
     return stream
 
@@ -263,7 +261,7 @@ def test_a_sender_report_tells_both_clocks() -> None:
 
 
 def test_a_stream_without_codecs_still_has_a_clock() -> None:
-    stream = SendStream(1, "video", 1, "", PacketHistory(4, 100, 1.0), TransportSequence(0), 0)
+    stream = SendStream(1, "video", 1, "", PacketHistory(4, 100, 1.0), TransportSequence(0))
     assert stream.clock_rate == 90000
 
 

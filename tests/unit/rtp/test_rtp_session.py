@@ -342,6 +342,26 @@ def test_renegotiation_keeps_what_goes_on() -> None:
     a.set_sender_clock(1, 77, 1.0)
 
 
+def test_numbers_go_on_when_a_stream_comes_back() -> None:
+    """The SRTP keys are still the same, so no number may be used twice, that of retransmissions included."""
+    a, _ = pair()
+    rtx: list[int] = []
+    for first in (65530, 65540, 65550):
+        a.set_sender(1, mid="0", kind="video", ssrc=100, rtx_ssrc=101, codecs=[VP8], extensions=MAP)
+        for number in range(first, first + 10):
+            assert a.send(1, packet(number), 1.0)
+            assert not a.send(1, packet(65530), 1.0)
+        a.receive(Nack(5, 100, [(first + 3) & 0xFFFF]).serialize(), 1.0)
+        rtx += [RtpPacket.parse(data).sequence_number for data in a.flush(1.0)[0]]
+        a.remove_sender(1)
+    assert len(rtx) == 3
+    assert [number - rtx[0] & 0xFFFF for number in rtx] == [0, 1, 2]
+    a.set_sender(1, mid="0", kind="video", ssrc=100, codecs=[VP8], extensions=MAP)
+    assert a.send(1, packet(65560), 1.0)
+    a.receive(ReceiverReport(5, [ReportBlock(100, 128, 1, 65560 - 65536)]).serialize(), 1.0)
+    assert a.stats().outbound[0].reported_fraction_lost == 0.5
+
+
 def test_every_drop_has_its_reason() -> None:
     trace = Counted()
     b = RtpSession(RtpSessionOptions(max_packets=3), SeededRandomness(1), trace)
