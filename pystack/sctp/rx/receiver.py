@@ -94,7 +94,7 @@ class Receiver:
         if ahead != 1 and not self._take_ahead(tsn, ahead, now):
             return
         if (window.held + size > window.limit or window.items >= window.max_items) and not window.takes(
-            size, next_in_order=ahead == 1
+            size, fills_gap=ahead == 1 and tracker.gapped
         ):
             self.acker.urgent = True
             self._outbox.drop("window-full", now)

@@ -21,7 +21,7 @@ class ReceiveWindow:
 
     Attributes:
         limit: bytes of user data that may be held.
-        hard_limit: above ``limit`` only the very next TSN is taken, because it may set others free, and only to here.
+        hard_limit: above ``limit`` only the next TSN below a gap is taken, because it may set others free, up to here.
         max_items: how many pieces may be held.
         held: bytes of user data held.
         items: pieces held.
@@ -41,8 +41,8 @@ class ReceiveWindow:
         """What to advertise: bytes, never below 0."""
         return max(0, self.limit - self.held - ITEM_COST * self.items)
 
-    def takes(self, size: int, *, next_in_order: bool) -> bool:
+    def takes(self, size: int, *, fills_gap: bool) -> bool:
         """Whether a chunk with ``size`` bytes of data may come in."""
         if self.items >= self.max_items:
             return False
-        return self.held + size <= (self.hard_limit if next_in_order else self.limit)
+        return self.held + size <= (self.hard_limit if fills_gap else self.limit)

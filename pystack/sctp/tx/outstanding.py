@@ -165,7 +165,9 @@ class Outstanding:
         """The peer dropped what it had reported (RFC 9260 section 6.2.1): outstanding again."""
         for start, stop in reneged:
             for chunk in self.span(start, stop):
-                if chunk.state == ACKED:
+                if chunk.state == ACKED and chunk.message.abandoned:
+                    chunk.state = ABANDONED
+                elif chunk.state == ACKED:
                     chunk.state = IN_FLIGHT
                     chunk.missing = 0
                     self.flight += chunk.size

@@ -235,8 +235,9 @@ class Retransmitter:
         if not found:
             return
         for chunk in found:
-            outstanding.lose(chunk)
-            self._give_up_if_due(chunk, now)
+            if chunk.state == IN_FLIGHT:  # an earlier fragment may have been the end of its whole message
+                outstanding.lose(chunk)
+                self._give_up_if_due(chunk, now)
         if self._recover == _NOTHING:
             self._recover = outstanding.next_tsn - 1
             self._congestion.lost()
@@ -280,6 +281,7 @@ class Retransmitter:
                 continue
             message = chunk.message
             if message.expires <= now and self.partial_reliability:
+                lost.popleft()
                 self.abandon(message)
                 self._move_peer_point()
                 continue

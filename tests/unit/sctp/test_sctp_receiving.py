@@ -86,12 +86,12 @@ def test_the_window_counts_bytes_and_pieces():
     assert window.free == (1 << 20) - 1000 - 10 * ITEM_COST
     window.held = window.limit
     assert window.free == 0
-    assert not window.takes(1, next_in_order=False)
-    assert window.takes(1, next_in_order=True)
+    assert not window.takes(1, fills_gap=False)
+    assert window.takes(1, fills_gap=True)
     window.held = window.hard_limit
-    assert not window.takes(1, next_in_order=True)
+    assert not window.takes(1, fills_gap=True)
     window.held, window.items = 0, window.max_items
-    assert not window.takes(1, next_in_order=True)
+    assert not window.takes(1, fills_gap=True)
 
 
 @settings(deadline=None)
