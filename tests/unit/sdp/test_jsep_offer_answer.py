@@ -11,7 +11,7 @@ import pytest
 from pystack.errors import InvalidArgument
 from pystack.sdp import parse
 from pystack.sdp.attributes import Group
-from pystack.sdp.jsep import CodecCapability, apply_remote, create_offer, needs_negotiation
+from pystack.sdp.jsep import CodecCapability, apply_remote, create_offer, needs_negotiation, rollback
 
 
 def directions(side: Any) -> list[str]:
@@ -152,6 +152,11 @@ def test_a_stopped_transceiver_leaves_its_place(kit: SimpleNamespace) -> None:
     one.offer_to(two)
     one.change(2, stopped=True)
     assert needs_negotiation(one.negotiation, one.local)
+    two.receive_offer(one.offer())
+    for side in (one, two):
+        assert not side.negotiation.slots[1].dead, "only once it was answered"
+    two.negotiation = rollback(two.negotiation)
+    one.negotiation = rollback(one.negotiation)
     offer, answer = one.offer_to(two)
     for text in (offer, answer):
         section = parse(text).media[1]
