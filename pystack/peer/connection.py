@@ -674,8 +674,12 @@ class PeerConnection:
         return bool(self._controlling) or (transport is not None and transport.ice_lite)
 
     def _first_section(self) -> tuple[str, int]:
-        slots = self._negotiation.slots
-        return (slots[0].mid, 0) if slots else ("0", 0)
+        """The section whose candidates count: the bundle's first, else the first that is not dead."""
+        negotiation = self._negotiation
+        for index, slot in enumerate(negotiation.slots):
+            if slot.mid == negotiation.bundle[0] if negotiation.bundle else not slot.dead:
+                return slot.mid, index
+        return "0", 0
 
     def _describe(self, applied: jsep.AppliedDescription | None, *, local: bool) -> SessionDescription | None:
         if applied is None:

@@ -26,6 +26,7 @@ class Transceiver:
         sender, receiver: the two halves.
         stopped: it was stopped; its section is rejected at the next negotiation.
         key: the connection's number for it, as statistics name it.
+        from_remote: a remote offer brought it; rolling that back takes it away again.
         from_track: made by ``add_track``; a section that the peer offers newly may take it.
     """
 
@@ -50,6 +51,7 @@ class Transceiver:
         self.receiver = receiver
         self.stopped = False
         self.from_track = from_track
+        self.from_remote = False
         self.remote_sends = False
         self.codecs = codecs
         self.codecs_chosen = False

@@ -95,6 +95,7 @@ class Transceivers:
                 if section.rejected or section.transceiver is not None:
                     continue
                 transceiver = self.add("audio" if section.kind == "audio" else "video", "recvonly")
+                transceiver.from_remote = True
             sends = not section.rejected and section.direction in {"sendrecv", "sendonly"}
             if not section.rejected:
                 transceiver.mid = section.mid
@@ -114,7 +115,8 @@ class Transceivers:
             if transceiver is None:
                 continue
             apply_section(self._session.rtp, transceiver, section)
-            if section.rejected and transceiver.stopped:
+            if section.rejected:  # by either side: its m-line may be taken by another section from now on
+                transceiver.stopped = True
                 self._drop(transceiver, LOCAL)
 
     def unplace(self, negotiation: Negotiation) -> list[PeerEvent]:
@@ -127,8 +129,8 @@ class Transceivers:
             if transceiver.remote_sends:
                 transceiver.remote_sends = False
                 heard.append(TrackRemoved(transceiver))
-                if not transceiver.from_track:
-                    self._drop(transceiver, LOCAL)
+            if transceiver.from_remote:
+                self._drop(transceiver, LOCAL)
         return heard
 
     def end(self, reason: Reason) -> None:
