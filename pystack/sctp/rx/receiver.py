@@ -104,6 +104,7 @@ class Receiver:
             tracker.cumulative = plain
         else:
             tracker.add(plain)
+            self.acker.urgent = True  # a gap was made, or filled
         if flags & IMMEDIATE:
             self.acker.urgent = True
         stream = self._streams.get(number)

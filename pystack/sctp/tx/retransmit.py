@@ -288,7 +288,7 @@ class Retransmitter:
             if len(chunk.wire) > room:
                 return None
             if outstanding.flight and (
-                (outstanding.flight >= self._congestion.window and self._free < len(chunk.wire))
+                (outstanding.flight + chunk.size > self._congestion.window and self._free < len(chunk.wire))
                 or chunk.size > self.peer_window - outstanding.flight
             ):
                 return None
