@@ -331,6 +331,9 @@ class Agent(aioice.Connection):
         elif message.message_class is StunClass.INDICATION:
             self.owner.count("stun_indication")
         elif message.transaction_id in protocol.transactions:
+            if self.remote is not None and message.authentic(self.remote.pwd.encode()):
+                # At once: a lite peer may send data right behind the answer that nominates.
+                protocol.admit(address)
             self._pass_on(data, protocol, address)
         elif not self.owner.answered(self, data, protocol, address):
             self.owner.count("stun_unexpected")
@@ -349,8 +352,6 @@ class Agent(aioice.Connection):
         """A check has ended; see whether it left us with a path."""
         before = self._nominated.get(1)
         super().check_complete(pair)
-        if pair.state == CandidatePair.State.SUCCEEDED:
-            cast(_HostProtocol | _RelayProtocol, pair.protocol).admit(pair.remote_addr)
         after = self._nominated.get(1)
         if after is not None and after is not before:
             self.owner.nominated(self, Way(after))

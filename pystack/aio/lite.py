@@ -30,7 +30,8 @@ from pystack.ice import (
 )
 
 if TYPE_CHECKING:
-    from pystack.aio.mux import UdpMux
+    from pystack.aio.mux import Port, UdpMux
+    from pystack.aio.udp import Address
 
 __all__ = ["LiteTransport"]
 
@@ -54,6 +55,9 @@ class LiteTransport:
         self._refused = False
         self._reason: Reason | None = None
         self._selected: Path | None = None
+        self._port: Port | None = None  # where the selected path begins, and where it leads
+        self._address: Address = ()
+        self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
         self.on_state: Callable[[IceState], None] = _ignore
@@ -109,6 +113,10 @@ class LiteTransport:
         """Datagrams and bytes in and out, and what the agent dropped."""
         total = Counter(self._counters)
         total.update({f"ice_{name}": count for name, count in self._agent.drops.items()})
+        total["datagrams_in"] = self._datagrams_in
+        total["bytes_in"] = self._bytes_in
+        total["datagrams_out"] = self._datagrams_out
+        total["bytes_out"] = self._bytes_out
         return total
 
     # -- commands
@@ -163,16 +171,17 @@ class LiteTransport:
 
     def send(self, batch: Sequence[bytes]) -> int:
         """Send on the selected path; see :class:`~pystack.aio.path.DatagramPath`."""
-        path = self._selected
-        if path is None:
-            # Answered when the peer nominates one.
+        port = self._port
+        if port is None:
+            # Answered when the peer nominates a path.
             self._refused = self._refused or (bool(batch) and not self._closed)
             return 0
-        taken = self._mux.send(batch, path, self)
+        taken = port.send(batch, self._address, self)
         if taken < len(batch):
             self._refused = True
-        self._counters["datagrams_out"] += taken
-        self._counters["bytes_out"] += sum(map(len, batch if taken == len(batch) else batch[:taken]))
+            batch = batch[:taken]
+        self._datagrams_out += taken
+        self._bytes_out += len(batch[0]) if taken == 1 else sum(map(len, batch))
         return taken
 
     def close(self) -> None:
@@ -180,7 +189,7 @@ class LiteTransport:
         if self._closed:
             return
         self._closed = True
-        self._selected = None
+        self._selected = self._port = None
         for path in self._agent.paths:
             self._mux.unmap(path, self)
         self._agent.close(self._mux.clock())
@@ -201,8 +210,8 @@ class LiteTransport:
 
     def deliver(self, batch: list[bytes], now: float) -> None:
         """Hand on what came from an address of this session."""
-        self._counters["datagrams_in"] += len(batch)
-        self._counters["bytes_in"] += sum(map(len, batch))
+        self._datagrams_in += len(batch)
+        self._bytes_in += sum(map(len, batch))
         self._call(self.on_datagrams, batch, now)
 
     def take_turn(self) -> None:
@@ -237,6 +246,7 @@ class LiteTransport:
                     if self._refused and self._selected is None:
                         self._loop.call_soon(self.take_turn)
                     self._selected = path
+                    self._port, self._address = self._mux.way(path)
                 case GenerationRetired(ufrag):
                     self._mux.retire(ufrag)
                 case StateChanged(state, reason):

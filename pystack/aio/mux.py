@@ -70,7 +70,7 @@ class UdpMux:
         self._randomness = randomness or SecretRandomness()
         self._sessions: dict[bytes, LiteTransport] = {}
         self._counters: Counter[str] = Counter()
-        self._ports = [_Port(self, self._loop, index, sock, udp) for index, sock in enumerate(sockets)]
+        self._ports = [Port(self, self._loop, index, sock, udp) for index, sock in enumerate(sockets)]
         self._closed = False
         self.candidates: Final = tuple(c.write() for c in _candidates([p.address for p in self._ports], advertise))
 
@@ -208,10 +208,9 @@ class UdpMux:
         """Our end of ``path``."""
         return self._find(path)[0].address
 
-    def send(self, batch: Sequence[bytes], path: Path, session: LiteTransport) -> int:
-        """Send over ``path``; what is not taken is answered by one ``session.take_turn()``."""
-        port, address = self._find(path)
-        return port.send(batch, address, session)
+    def way(self, path: Path) -> tuple[Port, Address]:
+        """Where to send what goes over ``path``: ``port.send(batch, address, session)``."""
+        return self._find(path)
 
     def answer(self, data: bytes, path: Path) -> None:
         """Send one datagram of ICE itself; it is dropped when there is no room, because the peer asks again."""
@@ -224,13 +223,13 @@ class UdpMux:
         for port in self._ports:
             port.forget(session)
 
-    def _find(self, path: Path) -> tuple[_Port, Address]:
+    def _find(self, path: Path) -> tuple[Port, Address]:
         port = self._ports[path.local]  # type: ignore[call-overload]
         return port, port.address_of(path)
 
     # -- in
 
-    def received(self, port: _Port, runs: list[Run], now: float) -> None:
+    def received(self, port: Port, runs: list[Run], now: float) -> None:
         """Give what was drained to its sessions: to each what is its own, in one call."""
         batches: dict[LiteTransport, list[bytes]] = {}
         asked: dict[LiteTransport, None] = {}
@@ -269,8 +268,11 @@ class UdpMux:
         return session
 
 
-class _Port:
-    """One local address: its socket, who is behind which remote address, and who waits for room."""
+class Port:
+    """One local address: its socket, who is behind which remote address, and who waits for room.
+
+    Internal to the mux and its sessions.
+    """
 
     def __init__(
         self, mux: UdpMux, loop: asyncio.AbstractEventLoop, index: int, sock: socket.socket, options: UdpOptions
@@ -300,6 +302,7 @@ class _Port:
         self._mux.received(self, runs, now)
 
     def send(self, batch: Sequence[bytes], address: Address, session: LiteTransport) -> int:
+        """Send; what is not taken is answered by one ``session.take_turn()``. HOT."""
         if session is self._turn:
             part = batch if len(batch) <= self._left else batch[: self._left]
             taken = self.socket.send(part, address)

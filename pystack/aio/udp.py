@@ -83,7 +83,11 @@ class UdpEndpoint(Protocol):
     on_writable: Callable[[], None]
     address: tuple[str, int]
     blocked: bool
-    counters: Counter[str]
+
+    @property
+    def counters(self) -> Counter[str]:
+        """A copy."""
+        ...
 
     def send(self, batch: Sequence[bytes], address: Address) -> int:
         """Send in order to one address; return how many, from the front, were taken. Never raises."""
@@ -170,10 +174,22 @@ class UdpSocket:
         self.on_runs: Callable[[list[Run], float], None] = _ignore_runs
         self.on_writable: Callable[[], None] = _ignore
         self.blocked = False
-        self.counters: Counter[str] = Counter()
+        self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = self._runs_out = 0
+        self._errors: Counter[str] = Counter()
         name = sock.getsockname()
         self.address: tuple[str, int] = (name[0], name[1])
         loop.add_reader(sock.fileno(), self._readable)
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What passed and what went wrong. A copy."""
+        total = Counter(self._errors)
+        total["datagrams_in"] = self._datagrams_in
+        total["bytes_in"] = self._bytes_in
+        total["datagrams_out"] = self._datagrams_out
+        total["bytes_out"] = self._bytes_out
+        total["runs_out"] = self._runs_out
+        return total
 
     # -- in
 
@@ -181,10 +197,9 @@ class UdpSocket:
         runs = self._drain_coalesced() if self._coalesces else self._drain()
         if not runs:
             return
-        counters = self.counters
         for _, datagrams in runs:
-            counters["datagrams_in"] += len(datagrams)
-            counters["bytes_in"] += sum(map(len, datagrams))
+            self._datagrams_in += len(datagrams)
+            self._bytes_in += sum(map(len, datagrams))
         self.on_runs(runs, self._clock())
 
     def _drain(self) -> list[Run]:
@@ -202,7 +217,7 @@ class UdpSocket:
                     break
                 continue
             if not size:
-                self.counters["empty_in"] += 1
+                self._errors["empty_in"] += 1
             elif address == last:
                 datagrams.append(bytes(view[:size]))
             else:
@@ -242,7 +257,7 @@ class UdpSocket:
                 continue
             left -= 1
             if not size:
-                self.counters["empty_in"] += 1
+                self._errors["empty_in"] += 1
                 continue
             if address != last:
                 last = address
@@ -262,7 +277,7 @@ class UdpSocket:
 
     def _receive_failed(self, error: OSError) -> bool:
         """Count it; tell whether to go on reading. Some systems report the ICMP error of an earlier send here."""
-        self.counters[f"receive_{errno.errorcode.get(error.errno or 0, 'error')}"] += 1
+        self._errors[f"receive_{errno.errorcode.get(error.errno or 0, 'error')}"] += 1
         return not self._closed and error.errno in {errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTUNREACH}
 
     # -- out
@@ -272,7 +287,17 @@ class UdpSocket:
         if self._closed or self.blocked:
             return 0
         count = len(batch)
-        if count == 1 or not self._segments or address in self._plain:
+        if count == 1:  # most of what a forwarder sends: the plain twin is _send_singly
+            try:
+                self._bytes_out += self._sock.sendto(batch[0], address)
+            except (BlockingIOError, InterruptedError):
+                self._block()
+                return 0
+            except OSError as error:
+                return int(self._send_failed(error, batch[0], address))
+            self._datagrams_out += 1
+            return 1
+        if not self._segments or address in self._plain:
             return self._send_singly(batch, address, 0, count)
         at = 0
         while at < count:
@@ -303,15 +328,14 @@ class UdpSocket:
         except OSError as error:
             if error.errno in {errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.EOPNOTSUPP}:
                 # This route cannot cut a run: its MTU is smaller than we think, or its driver makes no checksums.
-                self.counters["segmentation_refused"] += 1
+                self._errors["segmentation_refused"] += 1
                 if len(self._plain) >= _PLAIN_ADDRESSES:
                     self._plain.pop(next(iter(self._plain)))
                 self._plain[address] = None
             return self._send_singly(batch, address, at, end)
-        counters = self.counters
-        counters["datagrams_out"] += end - at
-        counters["bytes_out"] += sent
-        counters["runs_out"] += 1
+        self._datagrams_out += end - at
+        self._bytes_out += sent
+        self._runs_out += 1
         return end - at
 
     def _send_singly(self, batch: Sequence[bytes], address: Address, at: int, end: int) -> int:
@@ -330,8 +354,8 @@ class UdpSocket:
                 if not self._send_failed(error, datagram, address):
                     break
             taken += 1
-        self.counters["datagrams_out"] += sent
-        self.counters["bytes_out"] += size
+        self._datagrams_out += sent
+        self._bytes_out += size
         return taken
 
     def _send_failed(self, error: OSError, datagram: bytes, address: Address) -> bool:
@@ -340,7 +364,7 @@ class UdpSocket:
         Returns:
             whether the datagram is done with.
         """
-        self.counters[f"send_{errno.errorcode.get(error.errno or 0, 'error')}"] += 1
+        self._errors[f"send_{errno.errorcode.get(error.errno or 0, 'error')}"] += 1
         if error.errno not in {errno.ECONNREFUSED, errno.ECONNRESET}:
             return True
         try:
@@ -350,14 +374,14 @@ class UdpSocket:
             return False
         except OSError:
             return True
-        self.counters["datagrams_out"] += 1
-        self.counters["bytes_out"] += size
+        self._datagrams_out += 1
+        self._bytes_out += size
         return True
 
     def _block(self) -> None:
         if not self.blocked and not self._closed:
             self.blocked = True
-            self.counters["blocked"] += 1
+            self._errors["blocked"] += 1
             self._loop.add_writer(self._sock.fileno(), self._unblock)
 
     def _unblock(self) -> None:
@@ -406,11 +430,16 @@ class ProtocolSocket(asyncio.DatagramProtocol):
         self.on_runs: Callable[[list[Run], float], None] = _ignore_runs
         self.on_writable: Callable[[], None] = _ignore
         self.blocked = False
-        self.counters: Counter[str] = Counter()
+        self._counters: Counter[str] = Counter()
         name = sock.getsockname()
         self.address: tuple[str, int] = (name[0], name[1])
         # The endpoint is made in a task; until then a send is refused, and answered when it is there.
         self._opening = loop.create_task(self._open(), name="udp-open")
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What passed and what went wrong. A copy."""
+        return Counter(self._counters)
 
     async def _open(self) -> None:
         try:
@@ -432,16 +461,16 @@ class ProtocolSocket(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """One datagram came."""
         if not data:
-            self.counters["empty_in"] += 1
+            self._counters["empty_in"] += 1
             return
-        self.counters["datagrams_in"] += 1
-        self.counters["bytes_in"] += len(data)
+        self._counters["datagrams_in"] += 1
+        self._counters["bytes_in"] += len(data)
         self.on_runs([(addr, [data])], self._clock())
 
     def error_received(self, exc: Exception) -> None:
         """An earlier send was refused by the network."""
         number = exc.errno if isinstance(exc, OSError) else None
-        self.counters[f"send_{errno.errorcode.get(number or 0, 'error')}"] += 1
+        self._counters[f"send_{errno.errorcode.get(number or 0, 'error')}"] += 1
 
     def pause_writing(self) -> None:
         """The loop's buffer is full."""
@@ -464,8 +493,8 @@ class ProtocolSocket(asyncio.DatagramProtocol):
                 if self._full:
                     break
                 self._transport.sendto(datagram, address)
-                self.counters["datagrams_out"] += 1
-                self.counters["bytes_out"] += len(datagram)
+                self._counters["datagrams_out"] += 1
+                self._counters["bytes_out"] += len(datagram)
                 taken += 1
         if taken < len(batch):
             self.blocked = True

@@ -7,7 +7,7 @@ same silence that makes ICE-lite give up makes this side give up: 10 s to "disco
 A :class:`~pystack.base.Core`: ``receive`` takes STUN answers that came on the selected path, ``flush`` gives requests
 for it. Each request has its own transaction and is not repeated: the next one is the repetition.
 
-Called by :mod:`pystack.aio.ice`.
+Called by :mod:`pystack.aio.full`.
 """
 
 from __future__ import annotations

@@ -360,6 +360,36 @@ def test_a_backlog_of_one_session_does_not_hold_up_the_others():
     go(main())
 
 
+def test_who_comes_while_others_wait_gets_in_line():
+    async def main():
+        sock = Full(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.bind((HOST, 0))
+        sock.room = 100
+        mux = UdpMux([sock], udp=UdpOptions(segmentation=False))
+        sessions = [opened(mux)[0] for _ in range(3)]
+        callers = [await Caller(mux, transport).connect() for transport in sessions]
+        order = []
+
+        def offer(number):
+            order.extend([number] * sessions[number].send([b"\x80"]))
+
+        sock.room = 0
+        sessions[0].on_writable = lambda: (offer(2), offer(0))  # another one tries in somebody's turn
+        sessions[1].on_writable = lambda: offer(1)
+        sessions[2].on_writable = lambda: offer(2)
+        offer(0)
+        offer(1)
+        sock.room = 100
+        await until(lambda: len(order) == 3)
+        assert order == [0, 1, 2]
+        mux.close()
+        for caller in callers:
+            caller.close()
+
+    go(main())
+
+
 def test_a_bug_in_one_sessions_callback_costs_the_others_nothing():
     async def main():
         seen = []

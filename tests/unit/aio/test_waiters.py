@@ -221,6 +221,33 @@ def test_one_who_was_rung_by_a_deadline_that_moved_keeps_his_place():
     run(main())
 
 
+def test_a_small_one_behind_a_large_one_does_not_slip_past():
+    async def main():
+        loop = asyncio.get_running_loop()
+        room = Room()
+        taken = []
+
+        def take(size):
+            if room.units < size:
+                return False
+            room.units -= size
+            taken.append(size)
+            return True
+
+        waiting = [asyncio.create_task(room.waiters.until(lambda size=size: take(size))) for size in (2, 1)]
+        await settle()
+        room.waiters.set_deadline(loop.time())  # rings both
+        room.waiters.set_deadline(None)
+        room.units = 1
+        await settle()
+        assert taken == []
+        room.free(2)
+        await asyncio.gather(*waiting)
+        assert taken == [2, 1]
+
+    run(main())
+
+
 def test_the_end_releases_everybody_at_once_each_with_an_error_of_his_own():
     async def main():
         room = Room()

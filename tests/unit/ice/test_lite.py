@@ -123,6 +123,7 @@ def test_a_nomination_before_the_start_counts_from_the_start():
         (request(extra=[(0x7777, b"")]), 420, "unknown-attribute"),
         (request(controlling=False), 487, "role-conflict"),
     ],
+    ids=lambda value: "request" if isinstance(value, bytes) else str(value),
 )
 def test_what_is_not_right_is_refused_and_lets_nobody_in(data, code, why):
     lite = agent()
@@ -151,6 +152,7 @@ def test_a_username_without_a_colon_is_refused():
         (build(BINDING, StunClass.SUCCESS, bytes(12), key=OURS.key), "unexpected"),
         (build(3, StunClass.REQUEST, bytes(12), key=OURS.key), "unexpected"),
     ],
+    ids=lambda value: "datagram" if isinstance(value, bytes) else value,
 )
 def test_what_needs_no_answer_gets_none(data, why):
     lite = agent()
