@@ -123,6 +123,8 @@ class DownTrack:
 
     def _learn(self, payload_type: int) -> int | None:
         codec = self._codecs.get(payload_type)
+        if not self._sink.codecs:
+            return None  # not negotiated yet: ask again at the next packet
         found = matching_payload_type(codec, self._sink.codecs) if codec is not None else None
         self._payload_types[payload_type] = found
         return found

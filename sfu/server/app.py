@@ -27,7 +27,7 @@ from sfu.signal import MAX_FRAME, ClientHello, parse_hello, request_from_text
 
 __all__ = ["HEARTBEAT", "make_app"]
 
-HEARTBEAT: Final = 10.0
+HEARTBEAT: Final = 20.0
 """Seconds between WebSocket pings; a client that does not answer within half of that is gone."""
 
 _WEB: Final = Path(__file__).parent / "web"

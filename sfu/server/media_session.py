@@ -6,7 +6,6 @@ channels into messages in and out. Everything that it starts belongs to its scop
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -131,7 +130,7 @@ class MediaSession:
     async def add_candidate(self, text: str) -> None:
         """Take the JSON of an ``RTCIceCandidateInit``; what cannot be used is ignored, as others may be usable."""
         try:
-            await self._peer.add_ice_candidate(IceCandidate.from_json(json.loads(text)))
+            await self._peer.add_ice_candidate(IceCandidate.from_json(text))
         except (StackError, ValueError, TypeError, KeyError, RecursionError, TimeoutError):
             return
 

@@ -1,0 +1,573 @@
+"""The server on real sockets with real peers of ours: joining, refusing, forwarding, relaying, and leaving no trace."""
+
+import asyncio
+import base64
+import contextlib
+import gc
+import gzip
+import itertools
+import time
+import weakref
+
+import aiohttp
+import jwt
+import pytest
+from livekit.protocol import models, rtc
+
+from pystack import Closed, PeerConnection, RtpPacket, SessionDescription
+from sfu.server import Config, ConfigError, Server, make_token
+from sfu.server.media_session import MediaSession
+from sfu.server.member import Member
+
+KEYS = {"devkey": "secret"}
+
+
+@contextlib.asynccontextmanager
+async def serving(**changes):
+    settings = {"host": "127.0.0.1", "port": 0, "media_port": 0, "keys": KEYS, "dev": True} | changes
+    server = Server(Config(**settings), "1.2.3")
+    await server.start()
+    try:
+        async with aiohttp.ClientSession(server.url) as http:
+            yield server, http
+    finally:
+        await server.close()
+
+
+def token(identity, room="demo", **more):
+    return make_token("devkey", "secret", identity=identity, room=room, **more)
+
+
+class Client:
+    """A LiveKit client of our own making: offers, adds sections when asked, sends and receives packets."""
+
+    def __init__(self, http, identity, room="demo", *, text=False, **grants):
+        self.http = http
+        self.identity = identity
+        self.query = {"access_token": token(identity, room, grants=grants)}
+        self.peer = PeerConnection()
+        self.reliable = self.peer.create_data_channel("_reliable")
+        self.lossy = self.peer.create_data_channel("_lossy", ordered=False, max_retransmits=0)
+        self.seen = []
+        self.people = {}
+        self.tracks = {}
+        self.published = {}
+        self.sid = ""
+        self.left = asyncio.get_running_loop().create_future()
+        self.offers = 0
+        self.answered = asyncio.Event()
+        self.ws = None
+        self.reader = None
+
+    async def join(self):
+        self.ws = await self.http.ws_connect("/rtc/v1", params=self.query)
+        first = rtc.SignalResponse.FromString((await self.ws.receive()).data)
+        assert first.WhichOneof("message") == "join"
+        self.sid = first.join.participant.sid
+        self.people = {each.identity: each for each in first.join.other_participants}
+        self.reader = asyncio.ensure_future(self.read())
+        await self.offer()
+        await self.peer.wait_connected(timeout=10)
+        await self.reliable.wait_open(timeout=10)
+        return self
+
+    async def offer(self):
+        self.offers += 1
+        self.answered.clear()
+        await self.peer.set_local_description(await self.peer.create_offer())
+        await self.send(offer=rtc.SessionDescription(type="offer", sdp=self.peer.local_description.sdp, id=self.offers))
+        await asyncio.wait_for(self.answered.wait(), 10)
+
+    async def send(self, **message):
+        await self.ws.send_bytes(rtc.SignalRequest(**message).SerializeToString())
+
+    async def read(self):
+        async for frame in self.ws:
+            message = rtc.SignalResponse.FromString(frame.data)
+            self.seen.append(message)
+            match message.WhichOneof("message"):
+                case "update":
+                    for info in message.update.participants:
+                        self.people[info.identity] = info
+                        if info.state == models.ParticipantInfo.State.DISCONNECTED:
+                            del self.people[info.identity]
+                case "track_published":
+                    self.published[message.track_published.cid] = message.track_published.track.sid
+                case "answer":
+                    self.tracks = dict(message.answer.mid_to_track_id)
+                    await self.peer.set_remote_description(SessionDescription("answer", message.answer.sdp))
+                    self.answered.set()
+                case "media_sections_requirement":
+                    asked = message.media_sections_requirement
+                    for kind, count in (("audio", asked.num_audios), ("video", asked.num_videos)):
+                        for _ in range(count):
+                            self.peer.add_transceiver(kind, direction="recvonly")
+                    self.offering = asyncio.ensure_future(self.offer())
+                case "leave":
+                    if not self.left.done():
+                        self.left.set_result(message.leave)
+        if not self.left.done():
+            self.left.set_result(None)
+
+    async def publish(self, kind, cid, **more):
+        wanted = models.TrackType.AUDIO if kind == "audio" else models.TrackType.VIDEO
+        await self.send(add_track=rtc.AddTrackRequest(cid=cid, type=wanted, **more))
+        await until(lambda: cid in self.published)
+        sender = self.peer.add_transceiver(kind, direction="sendonly", track_id=cid, stream_ids=["s"]).sender
+        await self.offer()
+        return sender
+
+    def receiver(self, sid):
+        for transceiver in self.peer.transceivers:
+            if self.tracks.get(transceiver.mid) == sid and transceiver.current_direction == "recvonly":
+                return transceiver.receiver
+        return None
+
+    async def close(self):
+        if self.reader is not None:
+            self.reader.cancel()
+        await self.ws.close()
+        await self.peer.close()
+
+
+async def until(condition, timeout=10.0):
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens on the wire
+            await asyncio.sleep(0.01)
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+# ---------------------------------------------------------------------- HTTP
+
+
+def test_the_http_surface():
+    async def main():
+        async with serving() as (_, http):
+            async with http.get("/") as page:
+                assert page.status == 200
+                assert "Join a room" in await page.text()
+                assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+            for name in ("app.js", "session.js", "packets.js", "style.css"):
+                async with http.get(f"/{name}") as file:
+                    assert file.status == 200, name
+            async with http.get("/healthz") as health:
+                assert await health.json() == {"status": "ok", "version": "1.2.3"}
+            async with http.get("/rtc/v1") as plain:
+                assert plain.status == 404
+            for path in ("/rtc", "/rtc/validate"):
+                async with http.get(path, params={"access_token": token("ada")}) as dual:
+                    assert dual.status == 404
+                    assert "requested room does not exist" not in await dual.text()
+            async with http.get("/rtc/v1/validate", params={"access_token": token("ada")}) as good:
+                assert (good.status, good.headers["Access-Control-Allow-Origin"]) == (200, "*")
+            async with http.get("/dev/token", params={"room": "demo", "name": "Zoë X"}) as made:
+                body = await made.json()
+                assert body["identity"].startswith("zo-x-")
+            async with http.get("/dev/token", params={"room": "demo"}) as bad:
+                assert bad.status == 400
+            async with http.get("/debug/rooms") as debug:
+                assert (await debug.json())["rooms"] == []
+
+    run(main())
+
+
+def test_without_dev_there_are_no_free_tokens_and_no_insight():
+    async def main():
+        async with serving(dev=False, media_addresses=("127.0.0.1",)) as (_, http):
+            for path in ("/dev/token?room=a&name=b", "/debug/rooms"):
+                async with http.get(path) as reply:
+                    assert reply.status == 404
+
+    run(main())
+
+
+def expired():
+    claims = {"iss": "devkey", "sub": "ada", "exp": time.time() - 60, "video": {"room": "demo", "roomJoin": True}}
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        return jwt.encode(claims, "secret", algorithm="HS256")
+
+
+def test_refusals_say_why_before_the_upgrade():
+    async def main():
+        async with serving(max_participants=1, max_rooms=1) as (_, http):
+            cases = [
+                ({}, 401, "no access token"),
+                ({"access_token": "nonsense"}, 401, "not a JWT"),
+                ({"access_token": expired()}, 401, "has expired"),
+                ({"access_token": token("ada"), "room": "else"}, 401, "for room 'demo'"),
+                ({"access_token": token("ada"), "join_request": "!!"}, 400, "base64"),
+                ({"access_token": token("ada"), "join_request": bomb()}, 400, "decompressed"),
+            ]
+            ada = await Client(http, "ada").join()
+            cases += [
+                ({"access_token": token("grace")}, 403, "max_participants"),
+                ({"access_token": token("grace", "other")}, 403, "max_rooms"),
+            ]
+            for query, status, words in cases:
+                with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                    await http.ws_connect("/rtc/v1", params=query)
+                assert caught.value.status == status
+                async with http.get("/rtc/v1/validate", params=query) as why:
+                    assert why.status == status
+                    assert words in await why.text()
+            await ada.close()
+
+    run(main())
+
+
+def bomb():
+    data = gzip.compress(bytes(4 << 20))
+    wrapped = rtc.WrappedJoinRequest(compression=rtc.WrappedJoinRequest.GZIP, join_request=data)
+    return base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()
+
+
+def test_a_token_in_the_header_and_an_offer_in_the_url():
+    async def main():
+        async with serving() as (_, http):
+            peer = PeerConnection()
+            peer.create_data_channel("_reliable")
+            await peer.set_local_description(await peer.create_offer())
+            request = rtc.JoinRequest(
+                client_info=models.ClientInfo(sdk=models.ClientInfo.SDK.PYTHON, client_protocol=2),
+                connection_settings=rtc.ConnectionSettings(auto_subscribe=True),
+                publisher_offer=rtc.SessionDescription(type="offer", sdp=peer.local_description.sdp, id=7),
+            )
+            wrapped = rtc.WrappedJoinRequest(
+                compression=rtc.WrappedJoinRequest.GZIP, join_request=gzip.compress(request.SerializeToString())
+            )
+            query = {"join_request": base64.urlsafe_b64encode(wrapped.SerializeToString()).decode()}
+            ws = await http.ws_connect("/rtc/v1", params=query, headers={"Authorization": f"Bearer {token('ada')}"})
+            join, answer = [rtc.SignalResponse.FromString((await ws.receive()).data) for _ in range(2)]
+            assert join.join.server_info.version == "1.2.3"
+            assert join.join.participant.client_protocol == 2
+            assert answer.answer.id == 7
+            await peer.set_remote_description(SessionDescription("answer", answer.answer.sdp))
+            await peer.wait_connected(timeout=10)
+            await ws.close()
+            await peer.close()
+
+    run(main())
+
+
+def test_the_json_form_in_text_frames():
+    async def main():
+        async with serving() as (_, http):
+            ws = await http.ws_connect("/rtc/v1", params={"access_token": token("ada"), "encoding": "json"})
+            join = (await ws.receive_json())["join"]
+            assert join["participant"]["identity"] == "ada"
+            await ws.send_json({"pingReq": {"timestamp": "5"}})
+            while "pongResp" not in (message := await ws.receive_json()):
+                assert "roomUpdate" in message
+            assert message["pongResp"]["lastPingTimestamp"] == "5"
+            await ws.send_str("{ this is not JSON")
+            await ws.send_bytes(rtc.SignalRequest(ping_req=rtc.Ping(timestamp=6)).SerializeToString())
+            pong = rtc.SignalResponse.FromString((await ws.receive()).data)
+            assert pong.pong_resp.last_ping_timestamp == 6, "the answer has the form of the request"
+            async with http.get("/debug/rooms") as debug:
+                assert (await debug.json())["rooms"][0]["drops"] == {"undecodable frame": 1}
+            await ws.close()
+
+    run(main())
+
+
+def test_a_resume_is_refused_with_the_advice_to_join_anew():
+    async def main():
+        async with serving() as (_, http):
+            query = {"access_token": token("ada"), "reconnect": "1", "sid": "PA_gone"}
+            ws = await http.ws_connect("/rtc/v1", params=query)
+            leave = rtc.SignalResponse.FromString((await ws.receive()).data).leave
+            assert leave.reason == models.DisconnectReason.STATE_MISMATCH
+            assert leave.action == rtc.LeaveRequest.RECONNECT
+            assert (await ws.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
+
+    run(main())
+
+
+# ---------------------------------------------------------------------- rooms
+
+
+def opus(number):
+    return RtpPacket(payload_type=111, sequence_number=number, timestamp=number * 960, payload=b"opus %d" % number)
+
+
+def test_two_peers_hear_each_other_and_exchange_data():
+    async def main():
+        async with serving() as (_, http):
+            ada, grace = await Client(http, "ada").join(), await Client(http, "grace").join()
+            sender = await ada.publish("audio", "voice")
+            sid = ada.published["voice"]
+            await until(lambda: grace.receiver(sid) is not None)
+            heard = []
+            grace.receiver(sid).on_packet = lambda packet, rid: heard.append(packet)
+            pt = sender.require_codec("opus").payload_type
+            number = 65500  # over the wrap
+            while len(heard) < 100:
+                sender.write(opus(number & 0xFFFF), payload_type=pt)
+                number += 1
+                await asyncio.sleep(0.002)
+                assert number < 67000
+            numbers = [packet.sequence_number for packet in heard]
+            assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(numbers))
+            assert heard[-1].payload.startswith(b"opus ")
+
+            for channel in ("reliable", "lossy"):
+                packet = models.DataPacket(user=models.UserPacket(payload=b"hi", topic="t"), sequence=1)
+                await getattr(ada, channel).write(packet.SerializeToString())
+                got = models.DataPacket.FromString(await getattr(grace, channel).read(timeout=5))
+                assert (got.participant_sid, got.participant_identity) == (ada.sid, "ada")
+                assert (got.user.payload, got.sequence) == (b"hi", 1)
+            packet = models.DataPacket(user=models.UserPacket(payload=b"me"), destination_identities=["nobody"])
+            await ada.reliable.write(packet.SerializeToString())
+            with pytest.raises(TimeoutError):
+                await grace.reliable.read(timeout=0.3)
+
+            await ada.send(mute=rtc.MuteTrackRequest(sid=sid, muted=True))
+            await until(lambda: grace.people["ada"].tracks[0].muted)
+            count = len(heard)
+            for _ in range(20):
+                sender.write(opus(number & 0xFFFF), payload_type=pt)
+                number += 1
+            await asyncio.sleep(0.2)
+            assert len(heard) == count, "muted is silent"
+
+            await ada.close()
+            await until(lambda: "ada" not in grace.people)
+            await until(lambda: sid not in grace.tracks.values())
+            await grace.close()
+
+    run(main())
+
+
+def test_video_begins_with_a_key_frame_that_was_asked_for_within_100_ms():
+    async def main():
+        async with serving() as (_, http):
+            ada = await Client(http, "ada").join()
+            sender = await ada.publish("video", "face", width=1280, height=720)
+            asked = []
+            sender.on_key_frame_request = lambda: asked.append(time.monotonic())
+            stop = asyncio.Event()
+
+            async def film():
+                pt, number, served = sender.require_codec("VP8").payload_type, 0, 0
+                while not stop.is_set():
+                    key = len(asked) > served
+                    served = len(asked)
+                    payload = (b"\x10\x00" if key else b"\x10\x01") + bytes(800)
+                    stamp = number * 3000
+                    sender.write(RtpPacket(payload_type=pt, sequence_number=number, timestamp=stamp, payload=payload))
+                    number = (number + 1) & 0xFFFF
+                    await asyncio.sleep(0.01)
+
+            filming = asyncio.ensure_future(film())
+            await asyncio.sleep(0.2)
+            assert not asked, "nobody watches"
+            joined = time.monotonic()
+            grace = await Client(http, "grace").join()
+            sid = ada.published["face"]
+            await until(lambda: grace.receiver(sid) is not None)
+            seen = []
+            grace.receiver(sid).on_packet = lambda packet, rid: seen.append(packet)
+            await until(lambda: len(seen) > 30)
+            assert seen[0].payload[:2] == b"\x10\x00", "the first that is forwarded begins a key frame"
+            async with http.get("/debug/rooms") as debug:
+                track = (await debug.json())["rooms"][0]["tracks"][sid]
+            subscriber = track["subscribers"][grace.sid]
+            print(f"key frame requested {subscriber['key_frame_requested_after_ms']} ms after the subscription,")
+            print(
+                f"first packet {subscriber['first_packet_after_ms']} ms, from join to request {asked[0] - joined:.3f} s"
+            )
+            assert subscriber["key_frame_requested_after_ms"] < 100
+            assert track["bitrate_bps"] >= 0
+            stop.set()
+            await filming
+            await ada.close()
+            await grace.close()
+
+    run(main())
+
+
+def test_a_second_join_with_the_same_identity_replaces_the_first():
+    async def main():
+        async with serving() as (_, http):
+            watcher = await Client(http, "watcher").join()
+            first = await Client(http, "ada").join()
+            second = await Client(http, "ada").join()
+            leave = await asyncio.wait_for(first.left, 5)
+            assert leave.reason == models.DisconnectReason.DUPLICATE_IDENTITY
+            await until(lambda: watcher.people["ada"].sid == second.sid)
+            await asyncio.sleep(0.3)
+            assert not second.left.done(), "the old socket's end is not the new one's"
+            for client in (watcher, first, second):
+                await client.close()
+
+    run(main())
+
+
+def test_bad_frames_hurt_only_their_sender():
+    async def main():
+        async with serving() as (_, http):
+            ada, mallory = await Client(http, "ada").join(), await Client(http, "mallory").join()
+            await mallory.ws.send_bytes(b"\xff" * 100)
+            await mallory.ws.send_bytes(rtc.SignalRequest(ping=1).SerializeToString()[:-1])
+            await mallory.ws.send_str("[" * 50_000)
+            await mallory.send(ping_req=rtc.Ping(timestamp=3))
+            await until(lambda: any(each.HasField("pong_resp") for each in mallory.seen))
+            await mallory.ws.send_bytes(bytes((2 << 20) + 1))
+            await until(lambda: "mallory" not in ada.people)
+            assert not ada.left.done()
+            await ada.reliable.write(models.DataPacket().SerializeToString())
+            for client in (ada, mallory):
+                await client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("damage", ["no fingerprint", "not sdp", "wrong fingerprint"])
+def test_a_bad_offer_is_explained_and_ends_its_sender_alone(damage):
+    async def main():
+        async with serving() as (_, http):
+            ada, mallory = await Client(http, "ada").join(), Client(http, "mallory")
+            mallory.ws = await http.ws_connect("/rtc/v1", params=mallory.query)
+            await mallory.ws.receive()
+            mallory.reader = asyncio.ensure_future(mallory.read())
+            await mallory.peer.set_local_description(await mallory.peer.create_offer())
+            sdp = mallory.peer.local_description.sdp
+            lines = sdp.splitlines(keepends=True)
+            if damage == "no fingerprint":
+                sdp = "".join(line for line in lines if not line.startswith("a=fingerprint"))
+            elif damage == "wrong fingerprint":
+                sdp = "".join(
+                    "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+                    if line.startswith("a=fingerprint")
+                    else line
+                    for line in lines
+                )
+            else:
+                sdp = "what is this\r\n"
+            await mallory.send(offer=rtc.SessionDescription(type="offer", sdp=sdp, id=1))
+            leave = await asyncio.wait_for(mallory.left, 20)
+            if damage != "wrong fingerprint":
+                assert leave.reason == models.DisconnectReason.STATE_MISMATCH
+                said = [each.request_response.message for each in mallory.seen if each.HasField("request_response")]
+                assert said
+                assert "offer" in said[0]
+            else:
+                assert leave.reason == models.DisconnectReason.CONNECTION_TIMEOUT
+            assert not ada.left.done()
+            await mallory.close()
+            await ada.close()
+
+    run(main())
+
+
+def test_a_slow_reader_stalls_nobody():
+    async def main():
+        async with serving() as (_, http):
+            ada, slow, grace = [await Client(http, name).join() for name in ("ada", "slow", "grace")]
+            # Nobody reads `slow`: its receive window closes, and what is for it waits, bounded.
+            payload = models.DataPacket(user=models.UserPacket(payload=bytes(60_000))).SerializeToString()
+            got = 0
+
+            async def read():
+                nonlocal got
+                async for _ in grace.reliable:
+                    got += 1
+
+            reading = asyncio.ensure_future(read())
+            for _ in range(150):
+                await ada.reliable.write(payload, timeout=10)
+            await until(lambda: got == 150, 30)
+            async with http.get("/debug/rooms") as debug:
+                people = (await debug.json())["rooms"][0]["participants"]
+            waiting = {each["identity"]: each["transport"]["data"]["_reliable"] for each in people}
+            assert waiting["slow"]["waiting"] + sum(waiting["slow"]["drops"].values()) > 0
+            assert waiting["grace"]["drops"] == {}
+            reading.cancel()
+            for client in (ada, slow, grace):
+                await client.close()
+
+    run(main())
+
+
+def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing():
+    async def main():
+        async with serving() as (server, http):
+            ada = await Client(http, "ada").join()
+            await ada.publish("audio", "voice")
+            await asyncio.sleep(0.1)
+            gc.collect()
+            tasks = len(asyncio.all_tasks())
+            before = count_types()
+            refs = []
+            for number in range(5):
+                guest = await Client(http, f"guest{number}").join()
+                await guest.publish("audio", "c")
+                await until(lambda: f"guest{number}" in ada.people)  # noqa: B023
+                host = server.runtime._rooms["demo"]
+                member = host._members[guest.sid]
+                refs += [weakref.ref(member), weakref.ref(member.media), weakref.ref(host.room.participant(guest.sid))]
+                del member
+                guest.ws._response.connection.transport.abort()  # as SIGKILL does
+                began = time.monotonic()
+                await until(lambda: f"guest{number}" not in ada.people)  # noqa: B023
+                assert time.monotonic() - began < 2
+                guest.reader.cancel()
+                guest.peer.abort()
+            del guest
+            await asyncio.sleep(1.5)
+            gc.collect()
+            assert [ref() for ref in refs if ref() is not None] == []
+            after = count_types()
+            assert after[Member] == before[Member] == 1
+            assert after[MediaSession] == before[MediaSession] == 1
+            assert len(asyncio.all_tasks()) == tasks
+            assert len(server.runtime._mux) == 1
+            await ada.close()
+
+    run(main())
+
+
+def count_types():
+    wanted = {Member: 0, MediaSession: 0}
+    for each in gc.get_objects():
+        if type(each) in wanted:
+            wanted[type(each)] += 1
+    return wanted
+
+
+def test_shutdown_tells_the_clients_and_is_bounded():
+    async def main():
+        async with serving() as (server, http):
+            clients = [await Client(http, f"p{number}").join() for number in range(3)]
+            began = time.monotonic()
+            await server.close()
+            assert time.monotonic() - began < 5
+            for client in clients:
+                leave = await asyncio.wait_for(client.left, 1)
+                assert leave.reason == models.DisconnectReason.SERVER_SHUTDOWN
+                client.reader.cancel()
+                with contextlib.suppress(Closed):
+                    await client.peer.close()
+
+    run(main())
+
+
+def test_ports_in_use_name_the_setting():
+    async def main():
+        async with serving() as (server, _):
+            port = int(server.url.rpartition(":")[2])
+            for setting, settings in (
+                ("port", {"port": port, "media_port": 0}),
+                ("media_port", {"port": 0, "media_port": server.media[0][1]}),
+                ("media_addresses", {"port": 0, "media_port": 0, "media_addresses": ("198.51.100.1",)}),
+                ("host", {"host": "198.51.100.1", "port": 0, "media_port": 0}),
+            ):
+                other = Server(Config(**{"host": "127.0.0.1", "keys": KEYS, "dev": True} | settings), "1")
+                with pytest.raises(ConfigError, match=f"^{setting}: "):
+                    await other.start()
+                await other.close()
+
+    run(main())
