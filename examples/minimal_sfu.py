@@ -8,7 +8,7 @@ from pystack import Configuration, NegotiationNeeded, PeerConnection, SessionDes
 from sfu.media import Munger, Outlet, RouteTable
 from sfu.tracks import Kind
 
-PAGE = """<!doctype html><style>body{background:#111;display:flex;flex-wrap:wrap}video{width:48%}</style><script type="module">
+PAGE = """<!doctype html><style>body{display:flex;flex-wrap:wrap}video{width:48%}</style><script type="module">
 const show = (stream, muted = false) => {
   const video = Object.assign(document.createElement("video"), { srcObject: stream, autoplay: true, muted });
   stream.onremovetrack = () => stream.active || video.remove(); document.body.append(video);
