@@ -26,6 +26,7 @@ class Acker:
     Attributes:
         due: SACK chunks that go with the next packets, oldest first, bounded.
         at: when the delayed SACK is due, ``inf`` for none.
+        pending: packets with data since the last SACK.
         urgent: the packet being read wants an answer at once.
     """
 
@@ -35,11 +36,11 @@ class Acker:
         "_every",
         "_first",
         "_mtu",
-        "_pending",
         "_tracker",
         "_window",
         "at",
         "due",
+        "pending",
         "urgent",
     )
 
@@ -57,14 +58,14 @@ class Acker:
         self.due.clear()
         self.at = inf
         self.urgent = False
-        self._pending = 0
+        self.pending = 0
         self._first = True
         self._advertised = self._window.limit
 
     def packet_done(self, now: float) -> None:
         """A packet with data has been read to its end."""
-        self._pending += 1
-        if self.urgent or self._pending >= self._every or self._first or self._tracker.gapped:
+        self.pending += 1
+        if self.urgent or self.pending >= self._every or self._first or self._tracker.gapped:
             self._first = False
             self._write()
         elif self.at == inf:
@@ -102,14 +103,14 @@ class Acker:
         """The SACK for the packet being built; with ``bundled`` also one that could still wait."""
         if self.due:
             return self.due.pop(0)
-        if bundled and self._pending:
+        if bundled and self.pending:
             self._write()
             return self.due.pop()
         return None
 
     def _write(self) -> None:
         tracker = self._tracker
-        self._pending = 0
+        self.pending = 0
         self.at = inf
         self.urgent = False
         self._advertised = free = self._window.free

@@ -6,6 +6,8 @@ packet may be, so nothing that leaves is longer. Called by ``Association.flush``
 
 from __future__ import annotations
 
+from typing import Final
+
 from pystack.sctp.options import AssociationOptions
 from pystack.sctp.outbox import Outbox
 from pystack.sctp.rx.acker import Acker
@@ -15,6 +17,9 @@ from pystack.sctp.tx.scheduler import Scheduler
 from pystack.sctp.wire.fast import Seal
 
 __all__ = ["Packer"]
+
+_SMALLEST: Final = 20
+"""No DATA chunk with user data is smaller, padded."""
 
 
 class Packer:
@@ -45,47 +50,56 @@ class Packer:
 
     def fill(self, now: float, limit: float) -> list[bytes]:
         """Everything that may go now, in at most ``limit`` packets; empty when there is nothing."""
-        acker, outbox, scheduler, retransmitter = self._acker, self._outbox, self._scheduler, self._retransmitter
-        packets: list[bytes] = []
+        acker, outbox, retransmitter = self._acker, self._outbox, self._retransmitter
+        next_chunk, ring = self._scheduler.next_chunk, self._scheduler.ring
         sends = self._lifecycle.sends
         close = self.seal.close
-        capacity = self._capacity
+        packets: list[bytes] = []
         while len(packets) < limit:
-            fresh = sends and scheduler.ready()
-            again = sends and retransmitter.waiting
-            if not (fresh or again or outbox.chunks or acker.due):
-                break
-            parts: list[bytes] = []
-            room = capacity
-            while outbox.chunks and len(outbox.chunks[0]) <= room:
-                chunk = outbox.chunks.pop(0)
-                parts.append(chunk)
-                room -= len(chunk)
-            if outbox.chunks and len(outbox.chunks[0]) > capacity:
-                outbox.chunks.pop(0)  # a reply that no packet can carry
-                outbox.drop("reply-too-long", now)
-            if room >= acker.size:
-                sack = acker.take(bundled=fresh or again)
-                if sack is not None:
-                    parts.append(sack)
-                    room -= len(sack)
-            if again:
-                forward = retransmitter.take_forward(room)
-                if forward is not None:
-                    parts.append(forward)
-                    room -= len(forward)
-                while (wire := retransmitter.next_lost(room, now)) is not None:
+            if outbox.chunks or acker.due or acker.pending or retransmitter.waiting:
+                parts, room = self._begin(now)
+            else:  # nothing but new data
+                parts, room = [], self._capacity
+            if sends and ring:
+                while (wire := next_chunk(room, now)) is not None:
                     parts.append(wire)
                     room -= len(wire)
-            if fresh:
-                while (wire := scheduler.next_chunk(room, now)) is not None:
-                    parts.append(wire)
-                    room -= len(wire)
-                    if room < 20:
+                    if room < _SMALLEST:
                         break
             if not parts:
                 break
-            if sends and len(retransmitter.outstanding):
-                retransmitter.departed(now)
             packets.append(close(parts[0] if len(parts) == 1 else b"".join(parts)))
+        if packets and len(retransmitter.outstanding):
+            retransmitter.departed(now)
         return packets
+
+    def _begin(self, now: float) -> tuple[list[bytes], int]:
+        """What goes before new data, and the room that is left behind it."""
+        acker, outbox, retransmitter = self._acker, self._outbox, self._retransmitter
+        parts: list[bytes] = []
+        room = self._capacity
+        while outbox.chunks:
+            size = len(outbox.chunks[0])
+            if size > self._capacity:
+                outbox.drop("reply-too-long", now)
+                outbox.chunks.pop(0)
+                continue
+            if size > room:
+                break
+            parts.append(outbox.chunks.pop(0))
+            room -= size
+        sends = self._lifecycle.sends
+        if room >= acker.size:
+            sack = acker.take(bundled=sends and (retransmitter.waiting or self._scheduler.ready()))
+            if sack is not None:
+                parts.append(sack)
+                room -= len(sack)
+        if sends and retransmitter.waiting:
+            forward = retransmitter.take_forward(room)
+            if forward is not None:
+                parts.append(forward)
+                room -= len(forward)
+            while (wire := retransmitter.next_lost(room, now)) is not None:
+                parts.append(wire)
+                room -= len(wire)
+        return parts, room

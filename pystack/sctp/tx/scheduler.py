@@ -25,6 +25,7 @@ class Scheduler:
     """Turns queued messages into departing chunks.
 
     Attributes:
+        ring: the streams with something to depart, for the packer to see whether there are any.
         last_departure: when the latest new chunk departed; heartbeats and the idle rule want to know.
     """
 
@@ -33,11 +34,11 @@ class Scheduler:
         "_counters",
         "_full",
         "_gate",
-        "_queue",
         "_retransmitter",
         "_rto",
         "_worth_cutting",
         "last_departure",
+        "ring",
     )
 
     def __init__(
@@ -50,7 +51,7 @@ class Scheduler:
         retransmitter: Retransmitter,
         counters: Counters,
     ) -> None:
-        self._queue = queue
+        self.ring = queue.ring
         self._gate = gate
         self._congestion = congestion
         self._rto = rto
@@ -63,19 +64,19 @@ class Scheduler:
     def ready(self) -> bool:
         """Whether :meth:`next_chunk` may have something for a full packet. No promise: a message may have expired."""
         outstanding = self._retransmitter.outstanding
-        if not self._queue.ring:
+        if not self.ring:
             return False
         if outstanding.next_tsn - outstanding.cumulative == 1:
             return True
         if outstanding.flight >= self._congestion.window or self._congestion.allowance <= 0:
             return False
-        message = self._queue.ring[0].queue[0]
+        message = self.ring[0].queue[0]
         size = min(message.size - message.offset, self._full)
         return size <= self._retransmitter.peer_window - outstanding.flight
 
     def next_chunk(self, room: int, now: float) -> bytes | None:
         """The next new DATA chunk that fits into ``room`` bytes and may go now; it has departed."""
-        ring = self._queue.ring
+        ring = self.ring
         retransmitter = self._retransmitter
         while ring:
             stream = ring[0]
