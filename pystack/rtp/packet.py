@@ -21,6 +21,7 @@ NO_EXTENSION: Final = -1
 
 _FIXED = Struct("!BBHLL")
 _EXTENSION = Struct("!HH")
+_EXTENDED = Struct("!BBHLLHH").unpack_from
 _CSRCS = tuple(Struct(f"!{count}L") for count in range(16))
 
 
@@ -97,41 +98,26 @@ class RtpPacket:
             DecodeError: it is not RTP version 2, or a length runs past the end.
         """
         size = len(data)
-        if size < 12:
-            raise DecodeError("RTP: shorter than its header")
-        first, second, sequence_number, timestamp, ssrc = _FIXED.unpack_from(data)
-        packet = cls.__new__(cls)
-        offset = 12
-        if first & 0x0F:
-            offset += 4 * (first & 0x0F)
-            if offset > size:
-                raise DecodeError("RTP: CSRC list runs past the end")
-            packet.csrcs = _CSRCS[first & 0x0F].unpack_from(data, 12)
-        else:
-            packet.csrcs = ()
-        if first & 0x10:
-            if offset + 4 > size:
-                raise DecodeError("RTP: extension header runs past the end")
-            packet.extension_profile, words = _EXTENSION.unpack_from(data, offset)
-            start = offset + 4
-            offset = start + 4 * words
-            if offset > size:
+        if size < 16:
+            return cls._parse_plain(data, arrival, extension_map)
+        first, second, sequence_number, timestamp, ssrc, profile, words = _EXTENDED(data)
+        if first == 0x90:
+            stop = 16 + 4 * words
+            if stop > size:
                 raise DecodeError("RTP: extension runs past the end")
-            packet.extension = data[start:offset]
-        else:
+            packet = cls.__new__(cls)
+            packet.extension_profile = profile
+            packet.extension = data[16:stop]
+            packet.payload = data[stop:]
+        elif first == 0x80:
+            packet = cls.__new__(cls)
             packet.extension_profile = NO_EXTENSION
             packet.extension = b""
-        if first & 0x20:
-            padding = data[-1]
-            if not 0 < padding <= size - offset:
-                raise DecodeError("RTP: bad padding")
-            packet.padding_size = padding
-            packet.payload = data[offset : size - padding]
+            packet.payload = data[12:]
         else:
-            packet.padding_size = 0
-            packet.payload = data[offset:]
-        if first >> 6 != 2:
-            raise DecodeError("RTP: not version 2")
+            return cls._parse_plain(data, arrival, extension_map)
+        packet.csrcs = ()
+        packet.padding_size = 0
         packet.payload_type = second & 0x7F
         packet.marker = second > 0x7F
         packet.sequence_number = sequence_number
@@ -140,6 +126,50 @@ class RtpPacket:
         packet.arrival = arrival
         packet.extension_map = extension_map
         return packet
+
+    @classmethod
+    def _parse_plain(cls, data: bytes, arrival: float, extension_map: HeaderExtensionMap | None) -> RtpPacket:
+        """The plain twin of :meth:`parse`, which reads every header."""
+        size = len(data)
+        if size < 12:
+            raise DecodeError("RTP: shorter than its header")
+        first, second, sequence_number, timestamp, ssrc = _FIXED.unpack_from(data)
+        if first >> 6 != 2:
+            raise DecodeError("RTP: not version 2")
+        csrcs: tuple[int, ...] = ()
+        offset = 12
+        if first & 0x0F:
+            offset += 4 * (first & 0x0F)
+            if offset > size:
+                raise DecodeError("RTP: CSRC list runs past the end")
+            csrcs = _CSRCS[first & 0x0F].unpack_from(data, 12)
+        profile, extension = NO_EXTENSION, b""
+        if first & 0x10:
+            if offset + 4 > size:
+                raise DecodeError("RTP: extension header runs past the end")
+            profile, words = _EXTENSION.unpack_from(data, offset)
+            start = offset + 4
+            offset = start + 4 * words
+            if offset > size:
+                raise DecodeError("RTP: extension runs past the end")
+            extension = data[start:offset]
+        padding = data[-1] if first & 0x20 else 0
+        if first & 0x20 and not 0 < padding <= size - offset:
+            raise DecodeError("RTP: bad padding")
+        return cls(
+            payload_type=second & 0x7F,
+            marker=second > 0x7F,
+            sequence_number=sequence_number,
+            timestamp=timestamp,
+            ssrc=ssrc,
+            csrcs=csrcs,
+            extension_profile=profile,
+            extension=extension,
+            payload=data[offset : size - padding],
+            padding_size=padding,
+            arrival=arrival,
+            extension_map=extension_map,
+        )
 
     def serialize(self) -> bytes:
         """Write the packet as it goes on the wire."""

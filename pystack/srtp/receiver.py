@@ -17,7 +17,6 @@ from pystack.srtp.streams import StreamWindows
 __all__ = ["SrtpReceiver"]
 
 _HEADER = Struct("!BBHLL").unpack_from
-_WORDS = Struct("!2xH").unpack_from
 _RTCP = Struct("!BxxxL").unpack_from
 _WORD = Struct("!L").unpack_from
 _ENCRYPTED = 0x80000000
@@ -45,7 +44,18 @@ class SrtpReceiver:
             ``None``. Clients probe bandwidth with old packets, so congestion feedback must see them.
     """
 
-    __slots__ = ("_minimum", "_open", "_rtcp", "_rtcp_streams", "_streams", "_window", "drops", "profile", "replayed")
+    __slots__ = (
+        "_minimum",
+        "_open",
+        "_rtcp",
+        "_rtcp_streams",
+        "_streams",
+        "_tag",
+        "_window",
+        "drops",
+        "profile",
+        "replayed",
+    )
 
     def __init__(
         self, profile: int, key: bytes, salt: bytes, replay_window: int = 1024, max_streams: int = 1024
@@ -53,7 +63,8 @@ class SrtpReceiver:
         self.profile = look_up(profile)
         self._open = make_cipher(self.profile, derive_rtp(self.profile, key, salt)).open
         self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, key, salt))
-        self._minimum = 12 + self.profile.tag_length
+        self._tag = self.profile.tag_length
+        self._minimum = 12 + self._tag
         self._window = max(64, replay_window)
         self._streams = StreamWindows(max_streams)
         self._rtcp_streams = StreamWindows(max_streams)
@@ -78,12 +89,15 @@ class SrtpReceiver:
             self.drops["short"] += 1
             return None
         first, _, sequence_number, _, ssrc = _HEADER(packet)
-        header = 12 + 4 * (first & 0x0F)
-        if first & 0x10 and size >= header + 4:
-            header += 4 + 4 * _WORDS(packet, header)[0]
-        if first >> 6 != 2 or header + self.profile.tag_length > size:
-            self.drops["malformed"] += 1
-            return None
+        if first == 0x80:
+            header = 12
+        else:
+            header = 12 + 4 * (first & 0x0F)
+            if first & 0x10 and size >= header + 4:
+                header += 4 + 4 * (packet[header + 2] << 8 | packet[header + 3])
+            if first >> 6 != 2 or header + self._tag > size:
+                self.drops["malformed"] += 1
+                return None
         window = self._streams.young.get(ssrc) or self._streams.find(ssrc)
         if window is None:
             return self._unprotect_first(packet, header, ssrc, sequence_number)
@@ -96,6 +110,9 @@ class SrtpReceiver:
         if plain is None:
             self.drops["auth"] += 1
             return None
+        if index == highest + 1:
+            window.highest = index
+            return plain
         verdict = window.admit(index)
         if verdict == FRESH:
             return plain
@@ -106,14 +123,14 @@ class SrtpReceiver:
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         """Return the plain RTCP compound packet; ``None`` if it was dropped, and counted in :attr:`drops`."""
         size = len(packet)
-        if size < 12 + self.profile.tag_length:
+        if size < self._minimum:
             self.drops["short"] += 1
             return None
         first, ssrc = _RTCP(packet)
         if first >> 6 != 2:
             self.drops["malformed"] += 1
             return None
-        (word,) = _WORD(packet, size - 4 if self.profile.aead else size - 4 - self.profile.tag_length)
+        (word,) = _WORD(packet, size - 4 if self.profile.aead else size - 4 - self._tag)
         if not word & _ENCRYPTED:
             self.drops["unencrypted"] += 1
             return None

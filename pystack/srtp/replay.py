@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pystack.base import RangeSet
+
 __all__ = ["FRESH", "OLD", "REPLAYED", "ReplayWindow"]
 
 FRESH: Final = 1
@@ -15,31 +17,36 @@ OLD: Final = -1
 
 
 class ReplayWindow:
-    """Which of the ``size`` highest packet indices have been seen: one integer as a bitmap.
+    """Which of the ``size`` highest packet indices have been seen: those that are missing are kept, as intervals.
+
+    Packets come almost in order, and then nothing is kept at all.
 
     Attributes:
-        highest: the highest index admitted; its upper bits are the roll-over counter.
+        highest: the highest index admitted; its upper bits are the roll-over counter. The receiver moves it on by one
+            itself when the very next packet comes.
     """
 
-    __slots__ = ("_mask", "_seen", "_size", "highest")
+    __slots__ = ("_missing", "_size", "highest")
 
     def __init__(self, size: int, first: int) -> None:
         self._size = size
-        self._mask = (1 << size) - 1
-        self._seen = 0
+        self._missing = RangeSet()
+        # The first packet to come need not be the first that was sent, and itself is not seen yet.
+        self._missing.add_range(first - size + 1, first + 1)
         self.highest = first
 
     def admit(self, index: int) -> int:
         """Record ``index``; return ``FRESH``, ``REPLAYED``, or ``OLD`` when it lies below the window."""
-        ahead = index - self.highest
-        if ahead > 0:
+        highest = self.highest
+        if index > highest:
             self.highest = index
-            self._seen = ((self._seen << ahead) | 1) & self._mask if ahead < self._size else 1
+            if index > highest + 1:
+                self._missing.add_range(max(highest + 1, index - self._size + 1), index)
+                self._missing.remove_below(index - self._size + 1)
             return FRESH
-        if ahead <= -self._size:
+        if index <= highest - self._size:
             return OLD
-        bit = 1 << -ahead
-        if self._seen & bit:
+        if index not in self._missing:
             return REPLAYED
-        self._seen |= bit
+        self._missing.remove_range(index, index + 1)
         return FRESH

@@ -1,5 +1,6 @@
 """The RTP header: fields, padding, CSRCs, extensions; round trips and damage."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,19 @@ def test_damage_is_read_or_refused_and_nothing_else(data: bytes) -> None:
     again = packet.serialize()
     assert len(again) == len(data)
     assert RtpPacket.parse(again) == packet
+
+
+@settings(deadline=None)
+@given((packets | extended).map(RtpPacket.serialize) | noise(60))
+def test_the_fast_parser_equals_its_plain_twin(data: bytes) -> None:
+    def outcome(parse: Callable[..., RtpPacket]) -> object:
+        try:
+            packet = parse(data, 3.0, None)
+        except DecodeError as error:
+            return str(error)
+        return [getattr(packet, name) for name in RtpPacket.__slots__]
+
+    assert outcome(RtpPacket.parse) == outcome(RtpPacket._parse_plain)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
