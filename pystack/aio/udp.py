@@ -42,6 +42,9 @@ Run: TypeAlias = tuple[Address, list[bytes]]
 _SOL_UDP: Final = 17
 _UDP_SEGMENT: Final = 103
 _UDP_GRO: Final = 104
+# asm-generic/socket.h
+_SO_SNDBUFFORCE: Final = 32
+_SO_RCVBUFFORCE: Final = 33
 _SEGMENT: Final = struct.Struct("=H")
 
 _MAX_SEGMENTS: Final = 64  # newer kernels take 128, older ones 64
@@ -108,11 +111,8 @@ def bind_udp(host: str, port: int, options: UdpOptions = UdpOptions()) -> socket
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        for name, size in ((socket.SO_RCVBUF, options.receive_buffer), (socket.SO_SNDBUF, options.send_buffer)):
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, name, size)
-            except OSError:  # macOS refuses what Linux cuts down
-                continue
+        _set_buffer(sock, socket.SO_RCVBUF, _SO_RCVBUFFORCE, options.receive_buffer)
+        _set_buffer(sock, socket.SO_SNDBUF, _SO_SNDBUFFORCE, options.send_buffer)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((bare, port, 0, socket.if_nametoindex(scope) if scope else 0))
@@ -122,6 +122,16 @@ def bind_udp(host: str, port: int, options: UdpOptions = UdpOptions()) -> socket
         sock.close()
         raise _explained(error, host, port) from error
     return sock
+
+
+def _set_buffer(sock: socket.socket, name: int, forced: int, size: int) -> None:
+    """Ask for ``size`` bytes: past the system's limit where we may (CAP_NET_ADMIN), else up to it."""
+    for option in (forced, name) if sys.platform == "linux" else (name,):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, option, size)
+        except OSError:  # not allowed; and macOS refuses what Linux cuts down
+            continue
+        return
 
 
 def _explained(error: OSError, host: str, port: int) -> OSError:
