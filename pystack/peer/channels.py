@@ -10,7 +10,7 @@ from typing import Any
 
 from pystack import datachannel
 from pystack.aio import Driver
-from pystack.errors import Reason
+from pystack.errors import LOCAL, PeerClosed, Reason
 from pystack.peer.datachannel import DataChannel
 from pystack.session import Session
 
@@ -88,7 +88,7 @@ class Channels:
     def _handle_closing(self, event: datachannel.ChannelClosing) -> None:
         channel = self._by_handle.get(event.handle)
         if channel is not None:
-            channel.handle_closing()
+            channel.handle_closing(PeerClosed("the peer closes the channel") if event.by_peer else LOCAL)
 
     def _handle_closed(self, event: datachannel.ChannelClosed) -> None:
         channel = self._by_handle.pop(event.handle, None)

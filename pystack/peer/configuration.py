@@ -37,6 +37,7 @@ class Configuration:
         certificate: the DTLS certificate; by default each connection makes one.
         port_range: lowest and highest local UDP port of the full agent.
         address_filter: asked for each local address whether the full agent may use it.
+        loopback: whether the full agent uses loopback addresses although there are others.
         audio_codecs, video_codecs: what is offered and accepted, in order of preference.
         audio_extensions, video_extensions: header extensions, likewise.
         session: options of the layers below.
@@ -53,6 +54,7 @@ class Configuration:
     certificate: Certificate | None = None
     port_range: tuple[int, int] | None = None
     address_filter: Callable[[str], bool] | None = None
+    loopback: bool = False
     audio_codecs: tuple[CodecCapability, ...] = AUDIO_CODECS
     video_codecs: tuple[CodecCapability, ...] = VIDEO_CODECS
     audio_extensions: tuple[ExtensionCapability, ...] = AUDIO_EXTENSIONS

@@ -648,6 +648,7 @@ class PeerConnection:
                 policy=configuration.ice_transport_policy,
                 port_range=configuration.port_range,
                 address_filter=configuration.address_filter,
+                loopback=configuration.loopback,
             ),
             self._random,
         )

@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, Literal, Self
 
 from pystack.datachannel import ChannelStats
-from pystack.errors import LOCAL, Closed, LocalProtocolError, PeerClosed, Reason, WouldBlock
+from pystack.errors import LOCAL, Closed, PeerClosed, Reason, WouldBlock
 from pystack.peer.outward import call_out
 from pystack.peer.parked import ParkedWriters
 
@@ -62,6 +62,7 @@ class DataChannel:
         self._handle = handle
         self._id = info.id
         self._state: DataChannelState = state
+        self._closing: Reason | None = None  # why it closes, while it does
         self._low_threshold = 0
         self._writers = ParkedWriters(self._send)
         self._inbox: deque[tuple[bytes | str, int]] = deque()  # with the size on the wire
@@ -134,7 +135,7 @@ class DataChannel:
             MessageTooLarge: above :attr:`max_message_size`.
             Closed: the channel ended, or is closing.
         """
-        self._check_writable()
+        self._check_usable()
         if self._writers.expired:
             raise TimeoutError("the write deadline has passed")
         if self._writers.offer(data):
@@ -151,7 +152,7 @@ class DataChannel:
             MessageTooLarge: above :attr:`max_message_size`.
             Closed: the channel ended, or is closing.
         """
-        self._check_writable()
+        self._check_usable()
         if not self._writers.offer(data):
             raise WouldBlock(f"{self._what} has no room now; await writable() and try again")
         self._driver.soon()
@@ -163,7 +164,7 @@ class DataChannel:
             TimeoutError: a deadline has passed.
             Closed: the channel ended, or is closing.
         """
-        self._check_writable()
+        self._check_usable()
         if not self._writers.blocked:
             return
         await self._writers.park(None, inf if timeout is None else self._driver.now() + timeout)
@@ -238,11 +239,9 @@ class DataChannel:
             TimeoutError: not in time.
             Closed: it ended instead; the reason says why.
         """
-        if self.reason is not None:
-            raise Closed.because(self._what, self.reason)
-        if self._state != "connecting":
-            return
-        await self._wait(self._openers, timeout)
+        self._check_usable()
+        if self._state == "connecting":
+            await self._wait(self._openers, timeout)
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Close: what was taken goes out first, then the stream is reset. Returns within ``timeout`` in any case.
@@ -260,9 +259,8 @@ class DataChannel:
     def begin_close(self) -> None:
         """The part of :meth:`close` that does not wait."""
         if self._state in {"connecting", "open"}:
-            self._state = "closing"
             self._session.channels.close(self._handle, self._driver.now())
-            self._writers.terminate(self._what, LOCAL)
+            self.handle_closing(LOCAL)
             self._driver.soon()
 
     async def __aenter__(self) -> Self:
@@ -287,7 +285,7 @@ class DataChannel:
         """Both sides know of the channel."""
         if self._state == "connecting":
             self._state = "open"
-        for opener in self._openers:
+        for opener in self._openers:  # none, if it closes already
             if not opener.done():
                 opener.set_result(None)
         self._openers.clear()
@@ -311,11 +309,13 @@ class DataChannel:
         if self.on_buffered_amount_low is not None:
             call_out(self.on_buffered_amount_low)
 
-    def handle_closing(self) -> None:
-        """The peer closes the channel: writers end now, what was taken still goes out."""
+    def handle_closing(self, reason: Reason) -> None:
+        """The channel closes: writers and openers end now; what was taken still goes out and comes in."""
         if self._state in {"connecting", "open"}:
             self._state = "closing"
-            self._writers.terminate(self._what, PeerClosed("the peer closed the channel"))
+            self._closing = reason
+            self._writers.terminate(self._what, reason)
+            self._release_openers(reason)
 
     def handle_closed(self, reason: Reason) -> None:
         """The one exit."""
@@ -324,13 +324,10 @@ class DataChannel:
         self._state = "closed"
         self.reason = reason
         self._writers.terminate(self._what, reason)
-        for opener in self._openers:
-            if not opener.done():
-                opener.set_exception(Closed.because(self._what, reason))
+        self._release_openers(reason)
         for waiter in (*self._closers, *self._readers):
             if not waiter.done():
                 waiter.set_result(None)
-        self._openers.clear()
         self._closers.clear()
         self._readers.clear()
         callback, self.on_close = self.on_close, None
@@ -357,11 +354,16 @@ class DataChannel:
                 reader.set_result(None)
                 return
 
-    def _check_writable(self) -> None:
-        if self.reason is not None:
-            raise Closed.because(self._what, self.reason)
-        if self._state == "closing":
-            raise LocalProtocolError("write", "closing", f"{self._what} is closing")
+    def _check_usable(self) -> None:
+        reason = self.reason if self.reason is not None else self._closing
+        if reason is not None:
+            raise Closed.because(self._what, reason)
+
+    def _release_openers(self, reason: Reason) -> None:
+        for opener in self._openers:
+            if not opener.done():
+                opener.set_exception(Closed.because(self._what, reason))
+        self._openers.clear()
 
     async def _wait(self, waiters: list[asyncio.Future[None]], timeout: float | None) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -88,6 +88,9 @@ class Operations:
             else:
                 turn.cancel()
             raise
+        if self._ended is not None:  # the turn and the end came together
+            self._pass_on()
+            raise Closed.because(self._what, self._ended)
 
     def _pass_on(self) -> None:
         while self._turns:

@@ -34,11 +34,13 @@ class RtpSender:
         dropped: packets refused because nothing was agreed yet, or the keys are not there.
     """
 
-    def __init__(self, session: Session, driver: Driver, key: int, kind: str, ssrc: int, rtx_ssrc: int) -> None:
+    def __init__(self, session: Session, driver: Driver, key: int, kind: str, draw_ssrc: Callable[[], int]) -> None:
         self.kind = kind
-        self.ssrc = ssrc
-        self.rtx_ssrc = rtx_ssrc
+        self._draw_ssrc = draw_ssrc
+        self.ssrc = draw_ssrc()
+        self.rtx_ssrc = draw_ssrc()
         self.track_id = ""
+        self._last_track = ""
         self.stream_ids: tuple[str, ...] = ()
         self.codecs: tuple[CodecSpec, ...] = ()
         self.on_key_frame_request: Callable[[], None] | None = None
@@ -50,7 +52,16 @@ class RtpSender:
         self._ended: Reason | None = None
 
     def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
-        """Name what is sent, for the next description (``a=msid``, RFC 8830)."""
+        """Name what is sent, for the next description (``a=msid``, RFC 8830).
+
+        Another track on a section that was used before gets SSRCs of its own: a browser takes an SSRC that it knows for
+        the old track, decodes it and shows nothing.
+        """
+        if track_id:
+            if self._last_track not in {"", track_id}:
+                self.ssrc = self._draw_ssrc()
+                self.rtx_ssrc = self._draw_ssrc()
+            self._last_track = track_id
         self.track_id = track_id
         self.stream_ids = tuple(stream_ids)
 

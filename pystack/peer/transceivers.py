@@ -53,7 +53,7 @@ class Transceivers:
         key = self._next_key
         self._next_key += 1
         audio = kind == "audio"
-        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc(), self._fresh_ssrc())
+        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc)
         transceiver = self._by_key[key] = Transceiver(
             key=key,
             kind=kind,

@@ -335,8 +335,10 @@ def test_tracks_are_added_and_removed_by_renegotiation() -> None:
             heard.clear()
             await asyncio.sleep(0.1)
             needed.clear()
-            for _ in range(3):
-                sender = one.add_track("video", track_id="t", stream_ids=["s"])
+            ssrcs = set()
+            for n in range(3):
+                sender = one.add_track("video", track_id=f"t{n}", stream_ids=["s"])
+                ssrcs |= {sender.ssrc, sender.rtx_ssrc}
                 await asyncio.sleep(0)
                 assert len(needed) == 1
                 needed.clear()
@@ -352,6 +354,7 @@ def test_tracks_are_added_and_removed_by_renegotiation() -> None:
                 heard.clear()
                 needed.clear()
             assert len(one.transceivers) == len(other.transceivers) == 1
+            assert len(ssrcs) == 6, "a browser plays another track only under another SSRC"
 
     run(main())
 
