@@ -381,8 +381,8 @@ class DataChannels:
                 self._handle_established(event, now)
             case sctp.Restarted():
                 self._handle_restart(now)
-            case sctp.ShutdownStarted():
-                self._handle_shutdown()
+            case sctp.ShutdownStarted(remote=remote):
+                self._handle_shutdown(remote)
             case Ended(reason=reason):
                 self._handle_ended(reason, now)
 
@@ -446,14 +446,14 @@ class DataChannels:
         for stream in self._early.streams():
             self._drop_early(stream, now)
 
-    def _handle_shutdown(self) -> None:
+    def _handle_shutdown(self, remote: bool) -> None:
         """Nothing more is taken below; every channel closes with the association."""
         self._draining = True
         for channel in self._channels.values():
             if channel.machine.allows(ChannelInput.CLOSE):
                 channel.machine.move(ChannelInput.CLOSE)
                 channel.control = None
-                self._events.append(ChannelClosing(channel.handle))
+                self._events.append(ChannelClosing(channel.handle, by_peer=remote))
 
     def _handle_ended(self, reason: Reason, now: float) -> None:
         self._ended = True

@@ -73,9 +73,13 @@ class ChannelBufferedAmountLow:
 
 @attrs.define
 class ChannelClosing:
-    """The peer closes the channel, or a side the association: what is queued still goes, nothing new is taken."""
+    """The peer closes the channel, or a side the association: what is queued still goes, nothing new is taken.
+
+    ``by_peer`` tells whose doing it is.
+    """
 
     handle: int
+    by_peer: bool = True
 
 
 @attrs.define

@@ -634,7 +634,10 @@ def test_shutdown_takes_nothing_more_and_the_end_closes_the_channels():
     handle, _ = opened(channels)
     connecting = channels.open("c", 0.0)
     channels.shutdown(0.0)
-    assert channels.take_events() == [ChannelClosing(handle), ChannelClosing(connecting)]
+    assert channels.take_events() == [
+        ChannelClosing(handle, by_peer=False),
+        ChannelClosing(connecting, by_peer=False),
+    ]
     assert channels.deadline == inf
     with pytest.raises(LocalProtocolError, match="closing"):
         channels.send(handle, b"", 0.0)
@@ -651,7 +654,7 @@ def test_a_shutdown_before_the_association_is_up():
     handle = channels.open("x", 0.0)
     channels.start(True, 0.0)
     channels.shutdown(0.0)
-    assert channels.take_events() == [ChannelClosing(handle)]
+    assert channels.take_events() == [ChannelClosing(handle, by_peer=False)]
     assert hear(channels, established()) == [TransportEstablished()]
     assert channels.association.sent == []
 
