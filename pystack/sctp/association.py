@@ -507,6 +507,8 @@ class Association:
         self._meet(adoption.peer)
         if restart:
             self._outbox.events.append(Restarted())
+            peer = adoption.peer
+            self._resets.begin(self._handshake.local_tsn, peer.initial_tsn, supported=peer.stream_reset)
             self._shutdown.draining = self._shutdown.started
             self._heartbeat.begin(now)
         else:

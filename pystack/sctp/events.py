@@ -113,3 +113,4 @@ AssociationEvent: TypeAlias = (
     | ShutdownStarted
     | Ended
 )
+"""Everything that an association may tell."""

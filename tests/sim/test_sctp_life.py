@@ -336,6 +336,7 @@ def test_a_restarted_peer_is_told_once_and_goes_on():
     answers = peer.say((KINDS.COOKIE_ECHO, 0, ack.parameter(ParameterType.STATE_COOKIE)))
     events = peer.core.take_events()
     assert events.count(Restarted()) == 1
+    assert OutgoingResetDone((3,)) in events
     assert answers[0].tag == 88
     assert answers[0].chunks[0][0] == KINDS.COOKIE_ACK
     (chunk,) = sent(answers, KINDS.DATA)
@@ -615,6 +616,59 @@ def test_abort_says_why_ends_at_once_and_is_final():
         assert node.core.flush(both.now + 10_000) == []
         assert node.core.take_events() == []
         assert node.core.buffered_amount(1) == 0
+
+
+class Watching:
+    """A trace that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def packet(self, now, layer, direction, data):
+        self.told.append(direction)
+
+    def state(self, now, layer, before, after):
+        self.told.append(after)
+
+    def timer(self, now, layer, name):
+        self.told.append(name)
+
+    def dropped(self, now, layer, why):
+        self.told.append(why)
+
+
+def test_a_trace_sees_packets_states_timers_and_drops():
+    watching = Watching()
+    core = Association(AssociationOptions(max_init_retransmits=1), SeededRandomness(1), watching)
+    core.connect(0.0)
+    core.receive(b"noise", 0.0)
+    core.flush(0.0)
+    core.tick(core.deadline)
+    core.tick(core.deadline)
+    assert watching.told == [
+        "cookie-wait",
+        "in",
+        "malformed: packet too short",
+        "out",
+        "t1-init",
+        "t1-init",
+        "ended",
+    ]
+
+
+def test_a_cookie_while_shutting_down_is_answered_with_shutdown_ack():
+    """RFC 9260 section 5.2.4, action A in SHUTDOWN-ACK-SENT."""
+    peer = Scripted()
+    (answer,) = peer.say(InitChunk(88, 50_000, 10, 10, 7000).encode(), tag=0)
+    ack = InitChunk.decode(answer.chunks[0][2], ack=True)
+    assert sent(
+        peer.say((KINDS.SHUTDOWN, 0, ((peer.peer_tsn - 1) & 0xFFFFFFFF).to_bytes(4, "big"))), KINDS.SHUTDOWN_ACK
+    )
+    cookie = ack.parameter(ParameterType.STATE_COOKIE)
+    answers = peer.say((KINDS.COOKIE_ECHO, 0, cookie), tag=ack.initiate_tag)
+    assert sent(answers, KINDS.SHUTDOWN_ACK)
+    assert decode_causes(sent(answers, KINDS.ERROR)[0])[0][0] == CauseCode.COOKIE_WHILE_SHUTTING_DOWN
+    assert peer.core.state is AssociationState.SHUTDOWN_ACK_SENT
 
 
 def test_the_farewell_waits_for_room_below():

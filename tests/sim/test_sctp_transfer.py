@@ -271,7 +271,22 @@ def test_reliable_and_unreliable_streams_under_loss(seed):
     got = received(both.b, 2)
     assert got == sorted(got)
     assert set(got) <= set(lossy)
-    assert both.a.core.stats().outstanding == 0
+    assert both.a.core.stats().outstanding == both.a.core.stats().flight == 0
+
+
+def test_fragments_lost_together_are_given_up_once():
+    """P05: the flight is right afterwards, and the next message is not held up."""
+    both = pair()
+    start = both.there.sent
+    both.there.lose = lambda number, item: start <= number < start + 2
+    both.a.core.send(1, bytes(2320), both.now, ppid=53, max_retransmits=0)
+    for number in range(4):
+        both.a.core.send(1, bytes([number]) * 1160, both.now, ppid=53)
+    took = both.run(lambda: len(received(both.b)) == 4)
+    assert took < 0.3
+    both.run(for_=1.0)
+    stats = both.a.core.stats()
+    assert (stats.flight, stats.outstanding, stats.counters.messages_abandoned) == (0, 0, 1)
 
 
 def test_limits_are_ignored_when_the_peer_cannot_skip():
