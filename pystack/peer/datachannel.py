@@ -9,16 +9,17 @@ The channel's life itself (OPEN, ACK, resets, identifiers) is ``pystack.datachan
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from math import inf
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pystack.datachannel import ChannelStats
-from pystack.errors import LOCAL, Closed, PeerClosed, Reason, WouldBlock
+from pystack.errors import LOCAL, Closed, LocalProtocolError, PeerClosed, Reason, RemoteProtocolError, WouldBlock
+from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
 from pystack.peer.parked import ParkedWriters
+from pystack.peer.waiting import Awaited
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["DataChannel", "DataChannelState"]
 
 DataChannelState = Literal["connecting", "open", "closing", "closed"]
+"""A value of ``RTCDataChannelState``."""
+
+_MAX_EMPTY: Final = 16384
+"""Empty messages that are kept for a reader; they take nothing of the window, so nothing else bounds them."""
 
 
 class DataChannel:
@@ -65,10 +70,11 @@ class DataChannel:
         self._closing: Reason | None = None  # why it closes, while it does
         self._low_threshold = 0
         self._writers = ParkedWriters(self._send)
-        self._inbox: deque[tuple[bytes | str, int]] = deque()  # with the size on the wire
-        self._readers: deque[asyncio.Future[None]] = deque()
-        self._openers: list[asyncio.Future[None]] = []
-        self._closers: list[asyncio.Future[None]] = []
+        self._inbox: Inbox[tuple[bytes | str, int]] = Inbox(self._what)  # with the size on the wire
+        self._unread = 0
+        self._empty = 0
+        self._openers = Awaited()
+        self._closers = Awaited()
         self._on_message: Callable[[bytes | str], None] | None = None
 
     def __repr__(self) -> str:
@@ -83,8 +89,8 @@ class DataChannel:
     @property
     def id(self) -> int | None:
         """The SCTP stream, or ``None`` before the DTLS role is known."""
-        if self._id is None and self._state != "closed":
-            self._id = self._session.channels.info(self._handle).id
+        if self._id is None and self._state in {"connecting", "open"}:
+            self._learn_id()
         return self._id
 
     @property
@@ -115,9 +121,10 @@ class DataChannel:
 
     def counters(self) -> ChannelStats:
         """Messages and bytes that passed so far; all zero once the channel is closed."""
-        if self._state == "closed":
+        try:
+            return self._session.channels.stats(self._handle)
+        except LocalProtocolError:  # it is gone; if we were not told yet, we are about to be
             return ChannelStats(messages_sent=0, bytes_sent=0, messages_received=0, bytes_received=0)
-        return self._session.channels.stats(self._handle)
 
     # ---- writing
 
@@ -184,27 +191,9 @@ class DataChannel:
             TimeoutError: nothing came in time.
             Closed: the channel ended and everything was read.
         """
-        async with asyncio.timeout(timeout):
-            while not self._inbox:
-                if self.reason is not None:
-                    raise Closed.because(self._what, self.reason)
-                reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._readers.append(reader)
-                try:
-                    await reader
-                except asyncio.CancelledError:
-                    # The baton may have been handed to us in the same turn: the next reader must not wait for it.
-                    if reader.done() and not reader.cancelled():
-                        self._wake_reader()
-                    raise
-                finally:
-                    if reader in self._readers:
-                        self._readers.remove(reader)
-        message, size = self._inbox.popleft()
-        self._consume(size)
-        if self._inbox:
-            self._wake_reader()
-        return message
+        item = await self._inbox.take(timeout)
+        self._forget(item)
+        return item[0]
 
     async def __aiter__(self) -> AsyncIterator[bytes | str]:
         """Yield the messages until the channel ends in good order; raise :class:`Closed` if it ends otherwise."""
@@ -225,10 +214,7 @@ class DataChannel:
     @on_message.setter
     def on_message(self, callback: Callable[[bytes | str], None] | None) -> None:
         self._on_message = callback
-        while self._inbox and self._on_message is not None:
-            message, size = self._inbox.popleft()
-            self._consume(size)
-            call_out(self._on_message, message)
+        self._inbox.set_tap(None if callback is None else self._deliver)
 
     # ---- opening and closing
 
@@ -239,9 +225,7 @@ class DataChannel:
             TimeoutError: not in time.
             Closed: it ended instead; the reason says why.
         """
-        self._check_usable()
-        if self._state == "connecting":
-            await self._wait(self._openers, timeout)
+        await self._openers.until(self._is_open, timeout)
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Close: what was taken goes out first, then the stream is reset. Returns within ``timeout`` in any case.
@@ -251,20 +235,19 @@ class DataChannel:
         if self._state == "closed":
             return
         self.begin_close()
-        try:
-            await self._wait(self._closers, timeout)
-        except (TimeoutError, Closed):
-            return
+        with suppress(TimeoutError):
+            await self._closers.until(lambda: self._state == "closed", timeout)
 
     def begin_close(self) -> None:
         """The part of :meth:`close` that does not wait."""
-        if self._state in {"connecting", "open"}:
-            self._session.channels.close(self._handle, self._driver.now())
-            self.handle_closing(LOCAL)
-            self._driver.soon()
+        self._begin_end(LOCAL)
 
     async def __aenter__(self) -> Self:
-        await self.wait_open()
+        try:
+            await self.wait_open()
+        except BaseException:
+            self.begin_close()  # nobody will leave what nobody entered
+            raise
         return self
 
     async def __aexit__(
@@ -285,20 +268,20 @@ class DataChannel:
         """Both sides know of the channel."""
         if self._state == "connecting":
             self._state = "open"
-        for opener in self._openers:  # none, if it closes already
-            if not opener.done():
-                opener.set_result(None)
-        self._openers.clear()
+            self._learn_id()
+        self._openers.ring()
 
     def handle_message(self, data: bytes, binary: bool) -> None:
         """A whole message arrived."""
-        message: bytes | str = data if binary else data.decode("utf-8", "replace")
-        if self._on_message is not None:
-            self._consume(len(data))
-            call_out(self._on_message, message)
+        size = len(data)
+        if self._closing == LOCAL:  # W3C 6.2: what comes after close() is discarded
+            self._consume(size)
             return
-        self._inbox.append((message, len(data)))
-        self._wake_reader()
+        self._unread += size
+        self._empty += not size
+        self._inbox.put((data if binary else data.decode("utf-8", "replace"), size))
+        if self._empty > _MAX_EMPTY:
+            self._begin_end(RemoteProtocolError(f"{_MAX_EMPTY} empty messages and nobody reads them"))
 
     def handle_writable(self) -> None:
         """The core answers a refusal."""
@@ -310,67 +293,85 @@ class DataChannel:
             call_out(self.on_buffered_amount_low)
 
     def handle_closing(self, reason: Reason) -> None:
-        """The channel closes: writers and openers end now; what was taken still goes out and comes in."""
+        """The channel closes: who waits on it hears it now; what was taken still goes out."""
         if self._state in {"connecting", "open"}:
             self._state = "closing"
             self._closing = reason
-            self._writers.terminate(self._what, reason)
-            self._release_openers(reason)
+            self._release(reason)
 
     def handle_closed(self, reason: Reason) -> None:
         """The one exit."""
         if self.reason is not None:
             return
         self._state = "closed"
-        self.reason = reason
-        self._writers.terminate(self._what, reason)
-        self._release_openers(reason)
-        for waiter in (*self._closers, *self._readers):
-            if not waiter.done():
-                waiter.set_result(None)
-        self._closers.clear()
-        self._readers.clear()
+        # An end of ours may have had a reason that the layer below does not know.
+        self.reason = reason = self._closing if reason == LOCAL and self._closing is not None else reason
+        self._release(reason)
+        self._closers.ring()
+        self._on_message = self.on_buffered_amount_low = None
+        self._inbox.set_tap(None)
         callback, self.on_close = self.on_close, None
         if callback is not None:
             call_out(callback, reason)
 
+    @property
+    def unread(self) -> int:
+        """Bytes that arrived and that nobody has taken."""
+        return self._unread
+
+    def discard_unread(self) -> None:
+        """Let go of what nobody has taken, of a channel that is closed."""
+        self._inbox.clear()
+        self._unread = self._empty = 0
+
     # ---- parts
 
     def _send(self, data: bytes | str) -> bool:
-        taken = self._session.channels.send(self._handle, data, self._driver.now())
+        try:
+            taken = self._session.channels.send(self._handle, data, self._driver.now())
+        except LocalProtocolError:
+            return False  # it ends below, and says so further on in the events: that is the answer
         if taken:
             self._driver.soon()
         return taken
+
+    def _deliver(self, item: tuple[bytes | str, int]) -> None:
+        self._forget(item)
+        if self._on_message is not None:
+            call_out(self._on_message, item[0])
+
+    def _forget(self, item: tuple[bytes | str, int]) -> None:
+        """An item was taken: the window opens again."""
+        size = item[1]
+        self._unread -= size
+        self._empty -= not size
+        self._consume(size)
 
     def _consume(self, size: int) -> None:
         if size and self._state != "closed":
             self._session.channels.consume(self._handle, size, self._driver.now())
             self._driver.soon()
 
-    def _wake_reader(self) -> None:
-        while self._readers:
-            reader = self._readers.popleft()
-            if not reader.done():
-                reader.set_result(None)
-                return
+    def _begin_end(self, reason: Reason) -> None:
+        if self._state in {"connecting", "open"}:
+            self._session.channels.close(self._handle, self._driver.now())
+            self.handle_closing(reason)
+            self._driver.soon()
+
+    def _release(self, reason: Reason) -> None:
+        self._writers.terminate(self._what, reason)
+        self._inbox.terminate(reason)
+        self._openers.ring()
+
+    def _learn_id(self) -> None:
+        with suppress(LocalProtocolError):  # as in _send
+            self._id = self._session.channels.info(self._handle).id
+
+    def _is_open(self) -> bool:
+        self._check_usable()
+        return self._state == "open"
 
     def _check_usable(self) -> None:
         reason = self.reason if self.reason is not None else self._closing
         if reason is not None:
             raise Closed.because(self._what, reason)
-
-    def _release_openers(self, reason: Reason) -> None:
-        for opener in self._openers:
-            if not opener.done():
-                opener.set_exception(Closed.because(self._what, reason))
-        self._openers.clear()
-
-    async def _wait(self, waiters: list[asyncio.Future[None]], timeout: float | None) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiters.append(waiter)
-        try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        finally:
-            if waiter in waiters:
-                waiters.remove(waiter)

@@ -12,6 +12,7 @@ from pystack.errors import InvalidArgument
 __all__ = ["DescriptionType", "IceCandidate", "SessionDescription"]
 
 DescriptionType: TypeAlias = Literal["offer", "answer", "pranswer", "rollback"]
+"""A value of ``RTCSdpType``."""
 
 
 @attrs.frozen

@@ -113,3 +113,4 @@ PeerEvent: TypeAlias = (
     | NegotiationNeeded
     | PeerConnectionClosed
 )
+"""Everything that a listener may hear."""

@@ -24,6 +24,7 @@ AUDIO_CODECS: Final[tuple[CodecCapability, ...]] = (
     CodecCapability(name="PCMU", clock_rate=8000, payload_type=0),
     CodecCapability(name="PCMA", clock_rate=8000, payload_type=8),
 )
+"""Opus first; the two that everybody has behind it."""
 
 VIDEO_CODECS: Final[tuple[CodecCapability, ...]] = (
     CodecCapability(
@@ -60,6 +61,7 @@ VIDEO_CODECS: Final[tuple[CodecCapability, ...]] = (
         name="AV1", clock_rate=90000, rtcp_fb=_VIDEO_FEEDBACK, rtx=True, payload_type=45, rtx_payload_type=46
     ),
 )
+"""VP8 first, because every browser sends it; each with retransmissions and the usual feedback."""
 
 _MID: Final = ExtensionCapability(uri="urn:ietf:params:rtp-hdrext:sdes:mid", preferred_id=4)
 
@@ -67,6 +69,7 @@ AUDIO_EXTENSIONS: Final[tuple[ExtensionCapability, ...]] = (
     _MID,
     ExtensionCapability(uri="urn:ietf:params:rtp-hdrext:ssrc-audio-level", preferred_id=1),
 )
+"""The section's name and the level, which a server reads without decoding."""
 
 VIDEO_EXTENSIONS: Final[tuple[ExtensionCapability, ...]] = (
     _MID,
@@ -82,3 +85,4 @@ VIDEO_EXTENSIONS: Final[tuple[ExtensionCapability, ...]] = (
         preferred_id=12,
     ),
 )
+"""What demultiplexing, simulcast, congestion control and orientation need."""

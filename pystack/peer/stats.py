@@ -17,6 +17,7 @@ from pystack.session import Session
 __all__ = ["StatsReport", "collect_stats"]
 
 StatsReport: TypeAlias = dict[str, dict[str, Any]]
+"""``{id: {"type": ..., "timestamp": ..., ...}}``, as a browser's ``getStats()``."""
 
 
 def collect_stats(

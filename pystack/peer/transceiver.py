@@ -13,7 +13,9 @@ from pystack.sdp.jsep import CodecCapability, ExtensionCapability
 __all__ = ["Direction", "MediaKind", "Transceiver"]
 
 MediaKind = Literal["audio", "video"]
+"""What a section carries; data has a section of its own."""
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+"""Which way media goes, from the view of whoever says it."""
 
 
 class Transceiver:
@@ -41,6 +43,7 @@ class Transceiver:
         codecs: tuple[CodecCapability, ...],
         extensions: tuple[ExtensionCapability, ...],
         on_change: Callable[[], None],
+        on_stop: Callable[[Transceiver], None],
         from_track: bool = False,
     ) -> None:
         self.key = key
@@ -59,6 +62,7 @@ class Transceiver:
         self._available = codecs
         self._direction: Direction = direction
         self._on_change: Callable[[], None] = on_change
+        self._on_stop: Callable[[Transceiver], None] = on_stop
 
     def __repr__(self) -> str:
         return f"<Transceiver {self.kind} mid={self.mid} {self._direction}, agreed {self.current_direction}>"
@@ -93,14 +97,15 @@ class Transceiver:
         """The connection, or the section, ended."""
         self.sender.handle_end(reason)
         self.receiver.handle_end(reason)
-        self._on_change = _nothing
+        self._on_change = self._on_stop = _nothing
 
     def stop(self) -> None:
-        """Stop both halves for good; the section is rejected at the next negotiation."""
+        """Stop both halves for good, at once; the section is rejected at the next negotiation."""
         if not self.stopped:
             self.stopped = True
             self._on_change()
+            self._on_stop(self)
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     return

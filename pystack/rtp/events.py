@@ -77,3 +77,4 @@ RtpEvent: TypeAlias = (
     | TransportFeedbackReceived
     | Ended
 )
+"""Everything that an RTP session may tell."""

@@ -44,14 +44,23 @@ __all__ = [
 ]
 
 MID: Final = "urn:ietf:params:rtp-hdrext:sdes:mid"
+"""The section's name (RFC 9143 section 15)."""
 RID: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+"""A simulcast layer's name (RFC 8852)."""
 REPAIRED_RID: Final = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+"""The layer that a retransmission repairs (RFC 8852)."""
 AUDIO_LEVEL: Final = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+"""Client-to-mixer audio level (RFC 6464)."""
 ORIENTATION: Final = "urn:3gpp:video-orientation"
+"""Coordination of video orientation (3GPP TS 26.114)."""
 ABS_SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+"""Absolute send time, 24 bits of 6.18 fixed point."""
 TRANSPORT_SEQUENCE: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+"""The transport-wide sequence number (draft-holmer-rmcat-transport-wide-cc-extensions-01)."""
 PLAYOUT_DELAY: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+"""Bounds that the sender wishes for the playout delay."""
 DEPENDENCY_DESCRIPTOR: Final = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+"""The AV1 dependency descriptor."""
 
 ONE_BYTE: Final = 0xBEDE
 TWO_BYTE: Final = 0x1000

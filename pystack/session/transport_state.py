@@ -7,8 +7,11 @@ from typing import Literal, TypeAlias
 __all__ = ["ConnectionState", "DtlsState", "IceState", "connection_state"]
 
 IceState: TypeAlias = Literal["new", "checking", "connected", "completed", "disconnected", "failed", "closed"]
+"""A value of ``RTCIceTransportState``."""
 DtlsState: TypeAlias = Literal["new", "connecting", "connected", "closed", "failed"]
+"""A value of ``RTCDtlsTransportState``."""
 ConnectionState: TypeAlias = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+"""A value of ``RTCPeerConnectionState``."""
 
 
 def connection_state(closed: bool, ice: IceState, dtls: DtlsState) -> ConnectionState:

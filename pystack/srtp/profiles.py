@@ -14,8 +14,11 @@ from pystack.errors import InvalidArgument
 __all__ = ["AEAD_AES_128_GCM", "AEAD_AES_256_GCM", "AES128_CM_HMAC_SHA1_80", "SrtpProfile", "profile"]
 
 AES128_CM_HMAC_SHA1_80: Final = 1
+"""RFC 3711 with a tag of 80 bits; what everybody has."""
 AEAD_AES_128_GCM: Final = 7
+"""RFC 7714."""
 AEAD_AES_256_GCM: Final = 8
+"""RFC 7714; preferred."""
 
 
 @attrs.frozen(kw_only=True)

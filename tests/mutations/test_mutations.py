@@ -1,8 +1,8 @@
 """Proof that the tests can fail: the product is broken on purpose, in a copy, and the named test must notice.
 
 ``mutations.toml`` beside this file lists what is broken and who notices. Each entry is applied to a copy of the sources
-(never to the checkout), the test is run there in a process of its own, and must fail; an entry whose ``old`` text is not
-there exactly once is out of date and fails, too. On the unbroken sources the same tests pass as part of the suite.
+(never to the checkout), the test is run there in a process of its own, and must fail; an entry whose ``old`` text is
+not there exactly once is out of date and fails, too. On the unbroken sources the same tests pass as part of the suite.
 """
 
 from __future__ import annotations

@@ -135,8 +135,7 @@ def test_a_turn_given_to_a_cancelled_waiter_is_not_lost() -> None:
         third = asyncio.create_task(operations.run("3", gate.wait))
         await settle()
         gate.set()
-        while not first.done():
-            await asyncio.sleep(0)
+        await asyncio.wait([first])
         second.cancel()  # its turn was handed over in this very turn of the loop
         assert await third
         assert operations.idle
