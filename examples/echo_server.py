@@ -1,7 +1,8 @@
 """An echo server for a browser: open the page it prints, type, and every line comes back over a data channel.
 
-It shows a browser connecting to a Python program: the page makes the offer, one HTTP request carries it here, and
-the answer goes back in the response. Run it: ``python examples/echo_server.py`` (needs ``pystack-rtc[server]`` for aiohttp).
+It shows a browser connecting to a Python program: the page makes the offer, one HTTP request carries it here, and the
+answer goes back in the response. Run it: ``python examples/echo_server.py`` (aiohttp comes with
+``pystack-rtc[server]``).
 """
 
 import asyncio
