@@ -17,6 +17,7 @@ const page = {
   identity: params.get("identity") ?? "",
   retry: 0,
   wanted: false, // the user wants to be in the room
+  silent: false, // the browser waits for a gesture before it plays
 };
 
 // ------------------------------------------------------------------ joining
@@ -169,7 +170,7 @@ function render() {
   const received = session.received();
   const present = new Set(["\0me"]);
   const own = [page.want.video && page.local.video].filter(Boolean);
-  drawTile("\0me", `${page.name} (you)`, own, { muted: !page.want.audio, self: true });
+  drawTile("\0me", page.name, own, { muted: !page.want.audio, self: true });
   for (const info of people) {
     present.add(info.identity);
     const tracks = info.tracks ?? [];
@@ -201,7 +202,7 @@ function drawTile(identity, name, tracks, { muted, self }) {
     page.tiles.set(identity, tile);
     $("tiles").append(tile);
   }
-  tile.querySelector(".who").textContent = name;
+  tile.querySelector(".who").textContent = self ? `${name} (you)` : name;
   tile.querySelector(".avatar").textContent = initials(name);
   tile.querySelector(".muted").toggleAttribute("hidden", !muted);
   tile.classList.toggle("pictured", tracks.some((track) => track.kind === "video"));
@@ -209,8 +210,14 @@ function drawTile(identity, name, tracks, { muted, self }) {
   const now = video.srcObject?.getTracks() ?? [];
   if (now.length !== tracks.length || tracks.some((track) => !now.includes(track))) {
     video.srcObject = tracks.length ? new MediaStream(tracks) : null;
-    if (tracks.length) video.play().catch(() => notice("Click anywhere to hear the others.", true));
+    if (tracks.length) video.play().catch((error) => error.name === "NotAllowedError" && silenced());
   }
+}
+
+// Browsers play sound only after a gesture, unless the page uses the microphone.
+function silenced() {
+  page.silent = true;
+  notice("Tap anywhere to hear the others.", true);
 }
 
 function clearTiles() {
@@ -229,7 +236,7 @@ function hue(name) {
 }
 
 function initials(name) {
-  return name.replace(" (you)", "").split(/\s+/).slice(0, 2).map((part) => [...part][0] ?? "").join("").toUpperCase();
+  return name.split(/\s+/).slice(0, 2).map((part) => [...part][0] ?? "").join("").toUpperCase();
 }
 
 // Once a second: bitrates, and who is speaking.
@@ -369,6 +376,9 @@ for (const id of ["chat-button", "panel-close"]) {
   });
 }
 addEventListener("click", () => {
+  if (!page.silent) return;
+  page.silent = false;
+  notice("");
   for (const tile of page.tiles.values()) tile.querySelector("video").play().catch(() => {});
 });
 addEventListener("pagehide", () => page.session?.leave());
