@@ -22,7 +22,7 @@ def apply_section(rtp: RtpSession, transceiver: Transceiver, section: Negotiated
     receiver.rids = section.receive_rids
     receiver.extensions = extensions
     sender.codecs = _specs(section.send_codecs)
-    if section.receiving:
+    if section.receiving and not transceiver.stopped:
         repairs = {
             group.ssrcs[1]: group.ssrcs[0]
             for group in section.remote.ssrc_groups
@@ -40,7 +40,7 @@ def apply_section(rtp: RtpSession, transceiver: Transceiver, section: Negotiated
         )
     else:
         rtp.remove_receiver(transceiver.key)
-    receiver.receiving = section.receiving
+    receiver.receiving = section.receiving and not transceiver.stopped
     sender.sending = section.sending and not transceiver.stopped
     if sender.sending:
         repaired = any(codec.rtx_payload_type is not None for codec in sender.codecs)

@@ -5,8 +5,10 @@ Used by the connection alone.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from weakref import ref
 
 from pystack import datachannel
 from pystack.aio import Driver
@@ -15,6 +17,11 @@ from pystack.peer.datachannel import DataChannel
 from pystack.session import Session
 
 __all__ = ["Channels"]
+
+_LEFT_OVER: Final = 256
+"""Closed channels whose unread messages are kept for a late reader."""
+_LEFT_OVER_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of them: the window is open again for what a closed channel holds, so it bounds nothing any more."""
 
 
 class Channels:
@@ -34,6 +41,7 @@ class Channels:
         self._driver = driver
         self._on_added: Callable[[DataChannel], None] = on_added
         self._by_handle: dict[int, DataChannel] = {}
+        self._left_over: deque[ref[DataChannel]] = deque()
         self.handlers: dict[type, Callable[[Any], None]] = {
             datachannel.ChannelMessage: self._handle_message,
             datachannel.ChannelWritable: self._handle_writable,
@@ -94,3 +102,18 @@ class Channels:
         channel = self._by_handle.pop(event.handle, None)
         if channel is not None:
             channel.handle_closed(event.reason)
+            self._bound_left_over(channel)
+
+    def _bound_left_over(self, closed: DataChannel) -> None:
+        """A peer that fills and closes channels faster than anybody reads them costs its oldest ones their messages."""
+        if not closed.unread:
+            return
+        self._left_over.append(ref(closed))
+        unread = [(kept, channel.unread) for kept in self._left_over if (channel := kept()) is not None]
+        self._left_over = deque(kept for kept, size in unread if size)
+        total = sum(size for _, size in unread)
+        while total > _LEFT_OVER_BYTES or len(self._left_over) > _LEFT_OVER:
+            oldest = self._left_over.popleft()()
+            if oldest is not None:
+                total -= oldest.unread
+                oldest.discard_unread()

@@ -1,8 +1,8 @@
 """The peer connection: the W3C's ``RTCPeerConnection`` in Python (webrtc-pc section 4.4), with packets for media.
 
-A composer. It holds the negotiation's value (``pystack.sdp.jsep``), the session (``pystack.session``) and its path
-(``pystack.aio``), and passes between them what each has to say. It owns no task: everything happens inside a call of
-the application, a datagram, or the one timer.
+A composer. It holds the signalling half (:mod:`pystack.peer.signaling`), the session (``pystack.session``) and its
+path (``pystack.aio``), and passes between them what each has to say. It owns no task: everything happens inside a call
+of the application, a datagram, or the one timer.
 
 Ending (rule L9): there is one exit, :meth:`PeerConnection._terminate`, and every way to end leads there: ``close()``
 after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshake, an operation that hangs.
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
-from pystack.aio import Driver, FullIceOptions, FullTransport, IceParameters, IceTransport, wall_offset
+from pystack.aio import Driver, FullIceOptions, FullTransport, IceTransport, wall_offset
 from pystack.base import Ended
 from pystack.dtls import Certificate
-from pystack.errors import LOCAL, Closed, InvalidArgument, LocalProtocolError, Reason, StackError, TransportLost
+from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
 from pystack.peer import events as told
 from pystack.peer.channels import Channels
 from pystack.peer.configuration import Configuration
@@ -30,12 +30,13 @@ from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub
 from pystack.peer.sender import RtpSender
+from pystack.peer.signaling import Signaling
 from pystack.peer.stats import StatsReport, collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 from pystack.peer.transceivers import Transceivers
+from pystack.peer.waiting import Awaited
 from pystack.rtp import KeyFrameRequested, RtpPacket
 from pystack.sdp import jsep
-from pystack.sdp.jsep import SignalingState
 from pystack.session import (
     ConnectionState,
     DataTransportEnded,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PeerConnection"]
 
-_EARLY_CANDIDATES = 64
+T = TypeVar("T")
 
 
 class PeerConnection:
@@ -84,20 +85,25 @@ class PeerConnection:
         self._driver = Driver(self._session, self._ice, self._handle_event, self._loop)
         self._ice.on_state = self._handle_ice_state
         self._ice.on_candidate = self._handle_candidate
-        self._negotiation = jsep.start(self._random.integer(62))
         self._operations = Operations("peer connection", configuration.operation_timeout, self._handle_hang)
         self._hub: EventHub[PeerEvent] = EventHub()
-        self._transceivers = Transceivers(self._session, self._driver, configuration, self._check_negotiation)
+        self._transceivers = Transceivers(self._session, self._driver, configuration, self._handle_wish)
         self._channels = Channels(self._session, self._driver, self._handle_channel)
+        self._signaling = Signaling(
+            session=self._session,
+            driver=self._driver,
+            ice=self._ice,
+            transceivers=self._transceivers,
+            describe=self._describe,
+            emit=self._hub.emit,
+            on_change=self._refresh,
+            session_id=self._random.integer(62),
+        )
         self._wants_data = False
-        self._made: jsep.LocalDescription | None = None
-        self._early_candidates: list[str | None] = []
-        self._controlling: bool | None = None
         self._state: ConnectionState = "new"
         self._ice_state: IceState = "new"
-        self._negotiation_check = False
-        self._connected: list[asyncio.Future[None]] = []
-        self._gathered: list[asyncio.Future[None]] = []
+        self._connected = Awaited()
+        self._gathered = Awaited()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self.reason: Reason | None = None
 
@@ -117,7 +123,7 @@ class PeerConnection:
     @property
     def signaling_state(self) -> str:
         """``RTCSignalingState``: ``stable``, ``have-local-offer``, ... ``closed``."""
-        return "closed" if self.reason is not None else self._negotiation.state.value
+        return "closed" if self.reason is not None else self._signaling.negotiation.state.value
 
     @property
     def connection_state(self) -> ConnectionState:
@@ -147,32 +153,32 @@ class PeerConnection:
     @property
     def local_description(self) -> SessionDescription | None:
         """The pending local description, else the current one, with the candidates gathered so far."""
-        return self._describe(self._negotiation.local_description, local=True)
+        return self._signaling.local_text(self._signaling.negotiation.local_description)
 
     @property
     def remote_description(self) -> SessionDescription | None:
         """The pending remote description, else the current one."""
-        return self._describe(self._negotiation.remote_description, local=False)
+        return self._signaling.remote_text(self._signaling.negotiation.remote_description)
 
     @property
     def current_local_description(self) -> SessionDescription | None:
         """The local description in force."""
-        return self._describe(self._negotiation.current_local, local=True)
+        return self._signaling.local_text(self._signaling.negotiation.current_local)
 
     @property
     def current_remote_description(self) -> SessionDescription | None:
         """The remote description in force."""
-        return self._describe(self._negotiation.current_remote, local=False)
+        return self._signaling.remote_text(self._signaling.negotiation.current_remote)
 
     @property
     def pending_local_description(self) -> SessionDescription | None:
         """The local description that waits for an answer."""
-        return self._describe(self._negotiation.pending_local, local=True)
+        return self._signaling.local_text(self._signaling.negotiation.pending_local)
 
     @property
     def pending_remote_description(self) -> SessionDescription | None:
         """The remote description that waits for our answer; ``None`` is an ordinary value."""
-        return self._describe(self._negotiation.pending_remote, local=False)
+        return self._signaling.remote_text(self._signaling.negotiation.pending_remote)
 
     # ---- what it carries
 
@@ -217,7 +223,7 @@ class PeerConnection:
         channel = self._channels.add(handle)
         self._wants_data = True
         self._driver.soon()
-        self._check_negotiation()
+        self._signaling.check_needed()
         return channel
 
     def add_transceiver(
@@ -245,7 +251,7 @@ class PeerConnection:
             raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
         transceiver = self._transceivers.add(kind, direction)
         transceiver.sender.set_track(track_id, stream_ids)
-        self._check_negotiation()
+        self._signaling.check_needed()
         return transceiver
 
     def add_track(self, kind: MediaKind, *, track_id: str = "", stream_ids: Sequence[str] = ()) -> RtpSender:
@@ -257,7 +263,7 @@ class PeerConnection:
         else:
             transceiver = self._transceivers.add(kind, "sendrecv", from_track=True)
         transceiver.sender.set_track(track_id or self._random.token(8).hex(), stream_ids)
-        self._check_negotiation()
+        self._signaling.check_needed()
         return transceiver.sender
 
     def remove_track(self, sender: RtpSender) -> None:
@@ -279,14 +285,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this signaling state.
             Closed: the connection ended.
         """
-
-        async def operation() -> SessionDescription:
-            if ice_restart and self._negotiation.transport is not None:
-                self._ice.restart()
-            self._made = jsep.create_offer(self._negotiation, self._local())
-            return SessionDescription("offer", self._made.text)
-
-        return await self._operations.run("create offer", operation)
+        return await self._operate("create offer", lambda: self._signaling.create_offer(ice_restart))
 
     async def create_answer(self) -> SessionDescription:
         """Make the answer to the remote offer that is pending; nothing changes until it is applied.
@@ -295,12 +294,7 @@ class PeerConnection:
             LocalProtocolError: there is no remote offer.
             Closed: the connection ended.
         """
-
-        async def operation() -> SessionDescription:
-            self._made = jsep.create_answer(self._negotiation, self._local())
-            return SessionDescription("answer", self._made.text)
-
-        return await self._operations.run("create answer", operation)
+        return await self._operate("create answer", self._signaling.create_answer)
 
     async def set_local_description(self, description: SessionDescription | None = None) -> None:
         """Apply a description of ours: the one made last, or, by default, the one that the state asks for.
@@ -311,14 +305,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this state, or the description is not the one that was made last.
             Closed: the connection ended.
         """
-
-        async def operation() -> None:
-            if description is not None and description.type == "rollback":
-                self._roll_back()
-                return
-            self._apply_local(self._choose_local(description))
-
-        await self._operations.run("set local description", operation)
+        await self._operate("set local description", lambda: self._signaling.set_local(description))
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Apply the peer's description. Returns at once; whatever has to start, starts on its own.
@@ -330,18 +317,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this state.
             Closed: the connection ended.
         """
-
-        async def operation() -> None:
-            if description.type == "rollback":
-                self._roll_back()
-                return
-            if description.type == "offer" and self._negotiation.state is SignalingState.HAVE_LOCAL_OFFER:
-                # Nothing is rolled back for an offer that cannot be used: read it against the old value first.
-                jsep.apply_remote(jsep.rollback(self._negotiation), "offer", description.sdp, self._local())
-                self._roll_back()
-            self._apply_remote(description)
-
-        await self._operations.run("set remote description", operation)
+        await self._operate("set remote description", lambda: self._signaling.set_remote(description))
 
     async def add_ice_candidate(self, candidate: IceCandidate | str | None) -> None:
         """Tell a candidate of the peer; ``None`` or an empty one is the end of candidates.
@@ -352,30 +328,13 @@ class PeerConnection:
         Raises:
             Closed: the connection ended.
         """
-
-        async def operation() -> None:
-            given = IceCandidate(candidate) if isinstance(candidate, str) else candidate
-            text = None if given is None or not given.candidate else given.candidate
-            transport = self._negotiation.transport
-            if transport is None:
-                if len(self._early_candidates) < _EARLY_CANDIDATES:
-                    self._early_candidates.append(text)
-                return
-            if given is not None and given.sdp_mid and given.sdp_mid != transport.mid:
-                return  # of a section that rides on the bundle's transport
-            if given is not None and not given.sdp_mid and given.sdp_m_line_index not in {None, transport.index}:
-                return
-            if given is not None and given.username_fragment not in {None, "", transport.ufrag}:
-                return  # of an older generation
-            self._ice.add_remote_candidate(text)
-
-        await self._operations.run("add ICE candidate", operation)
+        given = IceCandidate(candidate) if isinstance(candidate, str) else candidate
+        await self._operate("add ICE candidate", lambda: self._signaling.add_candidate(given))
 
     def restart_ice(self) -> None:
         """Ask for an ICE restart with the next offer, which :class:`NegotiationNeeded` asks for."""
         self._check_open()
-        self._ice.restart()
-        self._check_negotiation()
+        self._signaling.restart_ice()
 
     # ---- waiting
 
@@ -394,12 +353,7 @@ class PeerConnection:
             TimeoutError: not in time.
             Closed: it failed or ended instead; the reason says why.
         """
-        if self._state == "connected":
-            return
-        self._check_open()
-        if self._state == "failed":
-            raise Closed.because("peer connection", self._failure())
-        await self._wait(self._connected, timeout)
+        await self._connected.until(self._is_connected, timeout)
 
     async def wait_gathered(self, *, timeout: float | None = None) -> None:
         """Wait until all local candidates are in :attr:`local_description`, for signalling without trickling.
@@ -408,9 +362,7 @@ class PeerConnection:
             TimeoutError: not in time; the description has those found so far.
             Closed: the connection ended.
         """
-        self._check_open()
-        if self._ice.gathering_state != "complete":
-            await self._wait(self._gathered, timeout)
+        await self._gathered.until(self._is_gathered, timeout)
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended, whoever ended it."""
@@ -459,6 +411,9 @@ class PeerConnection:
         elif kind in self._channels.handlers:
             self._channels.handlers[kind](event)
 
+    def _handle_wish(self) -> None:
+        self._signaling.check_needed()
+
     def _handle_channel(self, channel: DataChannel) -> None:
         self._hub.emit(told.DataChannelAdded(channel))
 
@@ -469,22 +424,23 @@ class PeerConnection:
             transceiver.receiver.handle_packet(rid, packet)
 
     def _handle_ice_state(self, state: IceState) -> None:
+        if self._ice.state == "closed":  # whoever carries it is gone: there is no restart after that
+            self._terminate(self._failure())
+            return
         if state in {"connected", "completed"}:
-            self._start_session()
+            self._signaling.start_transports()
         self._refresh()
         self._driver.soon()
 
     def _handle_candidate(self, text: str | None) -> None:
-        transport_mid, index = self._first_section()
         if text is None:
             self._hub.emit(told.IceCandidateFound(None))
             self._hub.emit(told.IceGatheringStateChanged("complete"))
-            for waiter in self._gathered:
-                if not waiter.done():
-                    waiter.set_result(None)
+            self._gathered.ring()
             return
+        mid, index = self._signaling.candidate_section
         ufrag = self._ice.local_parameters.ufrag
-        self._hub.emit(told.IceCandidateFound(IceCandidate(text, transport_mid, index, ufrag)))
+        self._hub.emit(told.IceCandidateFound(IceCandidate(text, mid, index, ufrag)))
 
     def _handle_key_frame_request(self, event: KeyFrameRequested) -> None:
         transceiver = self._transceivers.get(event.sender_id)
@@ -508,124 +464,24 @@ class PeerConnection:
             TransportLost(f"operation {operation!r} did not end within {self._configuration.operation_timeout:g} s")
         )
 
-    # ---- applying descriptions
-
-    def _choose_local(self, description: SessionDescription | None) -> jsep.LocalDescription:
-        made = self._made
-        state = self._negotiation.state
-        if description is None or not description.sdp:
-            answering = state in {SignalingState.HAVE_REMOTE_OFFER, SignalingState.HAVE_LOCAL_PRANSWER}
-            wanted = description.type if description is not None else "answer" if answering else "offer"
-            make = jsep.create_offer if wanted == "offer" else jsep.create_answer
-            if made is None or made.type != wanted or made.epoch != self._negotiation.epoch:
-                made = make(self._negotiation, self._local())
-            return made
-        if made is None or made.text != description.sdp:
-            raise LocalProtocolError(
-                "set local description",
-                state.value,
-                "the description is not the one that create_offer or create_answer made last; apply that one unchanged",
-            )
-        if description.type == "pranswer":
-            return jsep.create_answer(self._negotiation, self._local(), provisional=True)
-        return made
-
-    def _apply_local(self, made: jsep.LocalDescription) -> None:
-        before = self._negotiation
-        self._negotiation = jsep.apply_local(before, made)
-        self._made = None
-        self._transceivers.place(made.sections)
-        if self._controlling is None:
-            self._controlling = made.type == "offer"
-        self._applied(before)
-        if self._ice.gathering_state == "new":
-            self._hub.emit(told.IceGatheringStateChanged("gathering"))
-            self._ice.gather()
-
-    def _apply_remote(self, description: SessionDescription) -> None:
-        if description.type == "rollback":
-            raise InvalidArgument("a rollback has no text to apply")
-        before = self._negotiation
-        negotiation = jsep.apply_remote(before, description.type, description.sdp, self._local())
-        if negotiation.remote_ice_restart and description.type == "offer" and self._ice.remote_parameters is not None:
-            self._ice.restart()
-        self._negotiation = negotiation
-        self._made = None
-        if self._controlling is None:
-            self._controlling = description.type != "offer"
-        heard = self._transceivers.meet(negotiation.remote_sections)
-        self._tell_ice()
-        self._applied(before)
-        for event in heard:
-            self._hub.emit(event)
-
-    def _roll_back(self) -> None:
-        before = self._negotiation
-        self._negotiation = jsep.rollback(before)
-        self._made = None
-        for event in self._transceivers.unplace(self._negotiation):
-            self._hub.emit(event)
-        self._applied(before)
-
-    def _tell_ice(self) -> None:
-        transport = self._negotiation.transport
-        if transport is None:
-            return
-        self._ice.set_remote_parameters(IceParameters(transport.ufrag, transport.pwd, transport.ice_lite))
-        for candidate in transport.candidates:
-            self._ice.add_remote_candidate(candidate)
-        early, self._early_candidates = self._early_candidates, []
-        for kept in early:
-            self._ice.add_remote_candidate(kept)
-        if transport.end_of_candidates:
-            self._ice.add_remote_candidate(None)
-
-    def _applied(self, before: jsep.Negotiation) -> None:
-        """Follow a change of the negotiation's value: media first, then the transports, then tell."""
-        negotiation = self._negotiation
-        if negotiation.sections is not before.sections:
-            self._transceivers.settle(negotiation.sections)
-        if negotiation.transport is not None and negotiation.dtls_role is not None:
-            self._ice.start(self._is_controlling())
-            self._start_session()
-        if negotiation.state is not before.state:
-            self._hub.emit(told.SignalingStateChanged(negotiation.state.value))
-        if negotiation.state is SignalingState.STABLE:
-            self._check_negotiation()
-        self._refresh()
-        self._driver.soon()
-
-    def _start_session(self) -> None:
-        """Start DTLS, and the association, when the path is there and both descriptions are."""
-        negotiation = self._negotiation
-        if negotiation.dtls_role is None or negotiation.transport is None:
-            return
-        now = self._driver.now()
-        if self._ice.state in {"connected", "completed"}:
-            self._session.start(negotiation.dtls_role, negotiation.transport.fingerprints, now)
-        if negotiation.sctp is not None:
-            self._session.start_data(negotiation.sctp.max_message_size, now)
-
     # ---- the one exit
 
     def _terminate(self, reason: Reason) -> None:
         if self.reason is not None:
             return
         failed = reason != LOCAL and connection_state(False, self._ice.state, self._session.dtls_state) == "failed"
-        self._session.abort(self._driver.now(), reason)
         self.reason = reason
-        for event in self._session.take_events():
-            if not isinstance(event, Ended):
-                self._handle_event(event)
+        self._session.abort(self._driver.now(), reason)
+        self._session.take_events()  # whoever aborts wants to hear no more; an end of the peer's came last anyway
         self._ice.send(self._session.flush(self._driver.now()))  # the farewell, as far as the path takes it now
         self._driver.close()
         self._ice.close()
         self._operations.terminate(reason)
+        self._signaling.end()
         self._channels.end(reason)
         self._transceivers.end(reason)
-        for waiter in (*self._connected, *self._gathered):
-            if not waiter.done():
-                waiter.set_exception(Closed.because("peer connection", reason))
+        self._connected.ring()
+        self._gathered.ring()
         if failed and self._state != "failed":
             self._hub.emit(told.ConnectionStateChanged("failed"))
         self._state = "closed"
@@ -653,7 +509,7 @@ class PeerConnection:
             self._random,
         )
 
-    def _local(self) -> jsep.LocalSession:
+    def _describe(self) -> jsep.LocalSession:
         options = self._configuration.session.association
         return describe_local(
             ice=self._ice,
@@ -667,43 +523,6 @@ class PeerConnection:
             setup="passive" if self._ice.local_parameters.lite else "active",
         )
 
-    def _is_controlling(self) -> bool:
-        """RFC 8445 section 6.1.1: the full agent controls; between equals, the one that offered first."""
-        transport = self._negotiation.transport
-        if self._ice.local_parameters.lite:
-            return False
-        return bool(self._controlling) or (transport is not None and transport.ice_lite)
-
-    def _first_section(self) -> tuple[str, int]:
-        """The section whose candidates count: the bundle's first, else the first that is not dead."""
-        negotiation = self._negotiation
-        for index, slot in enumerate(negotiation.slots):
-            if slot.mid == negotiation.bundle[0] if negotiation.bundle else not slot.dead:
-                return slot.mid, index
-        return "0", 0
-
-    def _describe(self, applied: jsep.AppliedDescription | None, *, local: bool) -> SessionDescription | None:
-        if applied is None:
-            return None
-        text = applied.text
-        if local:
-            complete = self._ice.gathering_state == "complete"
-            text = jsep.with_candidates(text, self._ice.local_candidates, complete=complete)
-        return SessionDescription(applied.type, text)
-
-    def _check_negotiation(self) -> None:
-        """Say once, at the end of this turn of the loop, that a negotiation is needed (W3C 4.7.3)."""
-        if not self._negotiation_check and self.reason is None:
-            self._negotiation_check = True
-            self._loop.call_soon(self._tell_negotiation_needed)
-
-    def _tell_negotiation_needed(self) -> None:
-        self._negotiation_check = False
-        if self.reason is not None or self._negotiation.state is not SignalingState.STABLE:
-            return
-        if jsep.needs_negotiation(self._negotiation, self._local()):
-            self._hub.emit(told.NegotiationNeeded())
-
     def _refresh(self) -> None:
         """Compute the states and say what changed."""
         if self.reason is not None:
@@ -716,13 +535,7 @@ class PeerConnection:
         if state in {self._state, "closed"}:
             return
         self._state = state
-        if state in {"connected", "failed"}:
-            for waiter in self._connected:
-                if not waiter.done():
-                    if state == "connected":
-                        waiter.set_result(None)
-                    else:
-                        waiter.set_exception(Closed.because("peer connection", self._failure()))
+        self._connected.ring()
         self._hub.emit(told.ConnectionStateChanged(state))
 
     def _failure(self) -> Reason:
@@ -733,14 +546,21 @@ class PeerConnection:
         if self.reason is not None:
             raise Closed.because("peer connection", self.reason)
 
-    async def _wait(self, waiters: list[asyncio.Future[None]], timeout: float | None) -> None:
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        waiters.append(waiter)
-        try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        finally:
-            waiters.remove(waiter)
+    def _is_connected(self) -> bool:
+        self._check_open()
+        if self._state == "failed":
+            raise Closed.because("peer connection", self._failure())
+        return self._state == "connected"
+
+    def _is_gathered(self) -> bool:
+        self._check_open()
+        return self._ice.gathering_state == "complete"
+
+    async def _operate(self, name: str, step: Callable[[], T]) -> T:
+        async def operation() -> T:
+            return step()
+
+        return await self._operations.run(name, operation)
 
 
 _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {

@@ -34,6 +34,7 @@ class Operations:
         self._on_timeout: Callable[[str], None] | None = on_timeout
         self._busy = False
         self._turns: deque[asyncio.Future[None]] = deque()
+        self._running: asyncio.Timeout | None = None
         self._ended: Reason | None = None
 
     async def run(self, name: str, operation: Callable[[], Awaitable[T]]) -> T:
@@ -47,13 +48,18 @@ class Operations:
         try:
             async with deadline:
                 await self._turn()
+                self._running = deadline
                 try:
                     return await operation()
                 finally:
+                    self._running = None
                     self._pass_on()
         except TimeoutError:
-            if deadline.expired() and self._on_timeout is not None:
-                self._on_timeout(name)
+            if deadline.expired():
+                if self._ended is not None:
+                    raise Closed.because(self._what, self._ended) from None
+                if self._on_timeout is not None:
+                    self._on_timeout(name)
             raise
 
     @property
@@ -62,7 +68,7 @@ class Operations:
         return not self._busy and not self._turns
 
     def terminate(self, reason: Reason) -> None:
-        """The connection has ended: everybody who waits for a turn hears it now."""
+        """The connection has ended: who waits for a turn hears it now, and who has it is interrupted."""
         if self._ended is not None:
             return
         self._ended = reason
@@ -71,10 +77,11 @@ class Operations:
             if not turn.done():
                 turn.set_exception(Closed.because(self._what, reason))
         self._turns.clear()
+        if self._running is not None:
+            self._running.reschedule(asyncio.get_running_loop().time())
 
     async def _turn(self) -> None:
-        if self._ended is not None:
-            raise Closed.because(self._what, self._ended)
+        self._check()
         if not self._busy:
             self._busy = True
             return
@@ -88,8 +95,14 @@ class Operations:
             else:
                 turn.cancel()
             raise
-        if self._ended is not None:  # the turn and the end came together
+        try:
+            self._check()
+        except Closed:  # the turn and the end came together
             self._pass_on()
+            raise
+
+    def _check(self) -> None:
+        if self._ended is not None:
             raise Closed.because(self._what, self._ended)
 
     def _pass_on(self) -> None:

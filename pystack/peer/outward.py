@@ -29,40 +29,51 @@ def call_out(callback: Callable[..., Any], *args: Any) -> None:
 class EventHub(Generic[T]):
     """Hands events to whoever listens; those that come before anybody does are kept for the first listener.
 
+    Each listener hears one event after the other and all of them in the same order: what a listener causes while it is
+    being told is told when everybody has heard what came before.
+
     Args:
         limit: how many events are kept for the first listener, and for an iterator that falls behind; the oldest are
             dropped above it.
+
+    Attributes:
+        dropped: events that were kept for nobody, or for an iterator that did not take them.
     """
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._early: deque[T] | None = deque(maxlen=limit)
+        self._queue: deque[T] = deque()
         self._listeners: dict[int, Callable[[T], None]] = {}
         self._next = 0
+        self._heard = False
+        self._telling = False
         self._ended = False
+        self.dropped = 0
 
     def emit(self, event: T) -> None:
-        """Tell everybody."""
-        if self._early is not None:
-            self._early.append(event)
+        """Tell everybody; after the end, nobody."""
+        if self._ended:
             return
-        for listener in list(self._listeners.values()):
-            call_out(listener, event)
+        self._queue.append(event)
+        if self._heard:
+            self._tell()
+        elif len(self._queue) > self._limit:
+            self._queue.popleft()
+            self.dropped += 1
 
     def end(self) -> None:
         """Nothing more will come: let go of the listeners. Events kept for a first listener stay."""
         self._ended = True
-        self._listeners.clear()
+        if self._heard:
+            self._tell()
 
     def listen(self, callback: Callable[[T], None]) -> Callable[[], None]:
         """Call ``callback`` for each event from now on, and at once for those kept; return what stops it."""
         key = self._next
         self._next += 1
-        if not self._ended:
-            self._listeners[key] = callback
-        early, self._early = self._early, None
-        for event in early or ():
-            call_out(callback, event)
+        self._listeners[key] = callback
+        self._heard = True
+        self._tell()
 
         def stop() -> None:
             self._listeners.pop(key, None)
@@ -71,12 +82,15 @@ class EventHub(Generic[T]):
 
     async def iterate(self, is_last: Callable[[T], bool]) -> AsyncIterator[T]:
         """Yield the events, the kept ones first, up to and including the one for which ``is_last`` holds."""
-        waiting: deque[T] = deque(maxlen=self._limit)
+        waiting: deque[T] = deque()
         loop = asyncio.get_running_loop()
         woken: asyncio.Future[None] = loop.create_future()
 
         def take(event: T) -> None:
             waiting.append(event)
+            if len(waiting) > self._limit:
+                waiting.popleft()
+                self.dropped += 1
             if not woken.done():
                 woken.set_result(None)
 
@@ -94,3 +108,18 @@ class EventHub(Generic[T]):
                 await woken
         finally:
             stop()
+
+    def _tell(self) -> None:
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._queue:
+                event = self._queue.popleft()
+                for key, listener in list(self._listeners.items()):
+                    if key in self._listeners:  # it may have been stopped by the one before
+                        call_out(listener, event)
+        finally:
+            self._telling = False
+        if self._ended:
+            self._listeners.clear()

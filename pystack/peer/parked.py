@@ -106,9 +106,14 @@ class ParkedWriters:
             if writer.done.done():
                 queue.popleft()
                 continue
-            if writer.data is not None and not self._send(writer.data):
-                self._refused = True
-                return
+            try:
+                if writer.data is not None and not self._send(writer.data):
+                    self._refused = True
+                    return
+            except Exception as error:  # what can never be sent is its writer's trouble; the next one asks
+                queue.popleft()
+                writer.done.set_exception(error)
+                continue
             queue.popleft()
             writer.done.set_result(None)
 

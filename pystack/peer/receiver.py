@@ -7,12 +7,11 @@ counted, because late media is worth less than new.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from pystack.errors import LOCAL, Closed, PeerClosed, Reason
+from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
 from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
 
@@ -50,9 +49,8 @@ class RtpReceiver:
         self._driver = driver
         self._key = key
         self._limit = inbox_packets
-        self._inbox: deque[tuple[RtpPacket, str]] = deque()
+        self._inbox: Inbox[tuple[RtpPacket, str]] = Inbox(f"{kind} receiver")
         self._tap: Callable[[RtpPacket, str], None] | None = None
-        self._readers: deque[asyncio.Future[None]] = deque()
         self._ended: Reason | None = None
 
     @property
@@ -63,8 +61,7 @@ class RtpReceiver:
     @on_packet.setter
     def on_packet(self, tap: Callable[[RtpPacket, str], None] | None) -> None:
         self._tap = tap
-        while self._inbox and self._tap is not None:
-            call_out(self._tap, *self._inbox.popleft())
+        self._inbox.set_tap(None if tap is None else self._deliver)
 
     async def read(self, *, timeout: float | None = None) -> tuple[RtpPacket, str]:
         """Return the next packet and the rid of its simulcast layer (``""`` without simulcast).
@@ -73,25 +70,7 @@ class RtpReceiver:
             TimeoutError: nothing came in time.
             Closed: the connection ended and everything was read.
         """
-        async with asyncio.timeout(timeout):
-            while not self._inbox:
-                if self._ended is not None:
-                    raise Closed.because(f"{self.kind} receiver", self._ended)
-                reader: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._readers.append(reader)
-                try:
-                    await reader
-                except asyncio.CancelledError:
-                    if reader.done() and not reader.cancelled():
-                        self._wake_reader()
-                    raise
-                finally:
-                    if reader in self._readers:
-                        self._readers.remove(reader)
-        item = self._inbox.popleft()
-        if self._inbox:
-            self._wake_reader()
-        return item
+        return await self._inbox.take(timeout)
 
     async def __aiter__(self) -> AsyncIterator[RtpPacket]:
         """Yield packets until the connection ends in good order; raise :class:`Closed` if it ends otherwise."""
@@ -118,30 +97,26 @@ class RtpReceiver:
     def handle_packet(self, rid: str, packet: RtpPacket) -> None:
         """A packet arrived."""
         tap = self._tap
-        if tap is not None:
+        if tap is not None and not self._inbox:
             call_out(tap, packet, rid)
             return
+        if self._ended is not None:
+            return
         if len(self._inbox) >= self._limit:
-            self._inbox.popleft()
+            self._inbox.pop()
             self.dropped += 1
-        self._inbox.append((packet, rid))
-        self._wake_reader()
+        self._inbox.put((packet, rid))
 
     def handle_end(self, reason: Reason) -> None:
-        """The connection ended."""
+        """The connection, or the section, ended."""
         if self._ended is not None:
             return
         self._ended = reason
         self.receiving = False
         self._tap = None
-        readers, self._readers = self._readers, deque()
-        for reader in readers:
-            if not reader.done():
-                reader.set_result(None)
+        self._inbox.set_tap(None)
+        self._inbox.terminate(reason)
 
-    def _wake_reader(self) -> None:
-        while self._readers:
-            reader = self._readers.popleft()
-            if not reader.done():
-                reader.set_result(None)
-                return
+    def _deliver(self, item: tuple[RtpPacket, str]) -> None:
+        if self._tap is not None:
+            call_out(self._tap, *item)

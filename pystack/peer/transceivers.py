@@ -63,6 +63,7 @@ class Transceivers:
             codecs=configuration.audio_codecs if audio else configuration.video_codecs,
             extensions=configuration.audio_extensions if audio else configuration.video_extensions,
             on_change=self._on_change,
+            on_stop=self._stop,
             from_track=from_track,
         )
         return transceiver
@@ -96,34 +97,32 @@ class Transceivers:
                     continue
                 transceiver = self.add("audio" if section.kind == "audio" else "video", "recvonly")
                 transceiver.from_remote = True
-            sends = not section.rejected and section.direction in {"sendrecv", "sendonly"}
             if not section.rejected:
                 transceiver.mid = section.mid
-            if sends:
-                transceiver.receiver.track_id = section.track_id
-                transceiver.receiver.stream_ids = section.stream_ids
-                transceiver.receiver.rids = tuple(rid.id for rid in section.rids)
-            if sends != transceiver.remote_sends:
-                transceiver.remote_sends = sends
-                heard.append(TrackAdded(transceiver) if sends else TrackRemoved(transceiver))
+            heard += _hear(transceiver, section)
         return heard
 
-    def settle(self, sections: Sequence[NegotiatedSection]) -> None:
-        """An answer was applied: make the RTP session be what was agreed."""
+    def settle(self, sections: Sequence[NegotiatedSection], *, final: bool) -> None:
+        """An answer was applied: make the RTP session be what was agreed, for now or (``final``) until the next one."""
         for section in sections:
             transceiver = self.get(section.transceiver)
             if transceiver is None:
                 continue
             apply_section(self._session.rtp, transceiver, section)
-            if section.rejected:  # by either side: its m-line may be taken by another section from now on
+            if section.rejected and final:  # by either side: its m-line may be taken by another section from now on
                 transceiver.stopped = True
                 self._drop(transceiver, LOCAL)
 
     def unplace(self, negotiation: Negotiation) -> list[PeerEvent]:
         """An offer was rolled back: what it had brought is as it was before (W3C 4.4.1.5, step for rollback)."""
         heard: list[PeerEvent] = []
+        before = {section.mid: section for section in negotiation.remote_sections}
         for transceiver in self:
-            if transceiver.mid is None or transceiver.mid in negotiation.mids:
+            if transceiver.mid is None:
+                continue
+            if transceiver.mid in negotiation.mids:
+                if transceiver.mid in before:
+                    heard += _hear(transceiver, before[transceiver.mid])
                 continue
             transceiver.mid = None
             if transceiver.remote_sends:
@@ -138,6 +137,14 @@ class Transceivers:
         for transceiver in self._by_key.values():
             transceiver.handle_end(reason)
 
+    def _stop(self, transceiver: Transceiver) -> None:
+        """Nothing goes out or comes in any more; the section is rejected with the next negotiation, if there is one."""
+        if transceiver.mid is None:
+            self._drop(transceiver, LOCAL)
+        else:
+            withdraw(self._session.rtp, transceiver)
+            transceiver.handle_end(LOCAL)
+
     def _drop(self, transceiver: Transceiver, reason: Reason) -> None:
         withdraw(self._session.rtp, transceiver)
         transceiver.handle_end(reason)
@@ -149,3 +156,17 @@ class Transceivers:
             ssrc = self._configuration.randomness.integer(32)
             if ssrc and ssrc not in used:
                 return ssrc
+
+
+def _hear(transceiver: Transceiver, section: RemoteSection) -> list[PeerEvent]:
+    """Take over what the peer says of its side of a section; say whether its track came or went."""
+    sends = not section.rejected and section.direction in {"sendrecv", "sendonly"}
+    if sends:
+        receiver = transceiver.receiver
+        receiver.track_id = section.track_id
+        receiver.stream_ids = section.stream_ids
+        receiver.rids = tuple(rid.id for rid in section.rids)
+    if sends == transceiver.remote_sends:
+        return []
+    transceiver.remote_sends = sends
+    return [TrackAdded(transceiver) if sends else TrackRemoved(transceiver)]

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, Literal
 
+import attrs
+
 from pystack import datachannel, dtls
 from pystack.base import Ended, Randomness, Trace
 from pystack.datachannel import DataChannels
@@ -70,6 +72,8 @@ class Session:
         self._trace = trace
         self._association = Association(options.association, randomness, trace)
         self.channels = DataChannels(self._association, options.channels)
+        self.channels.max_message_size = 0  # not known yet: what waits is asked again when it is
+        self._remote_port = options.association.remote_port
         self.rtp = RtpSession(options.rtp, randomness, trace)
         self.drops: Counter[str] = Counter()
         self.dtls_state: DtlsState = "new"
@@ -109,9 +113,17 @@ class Session:
         self._replay_held(now)
         self._absorb_dtls(now)
 
-    def start_data(self, max_message_size: int, now: float) -> None:
-        """A data section was agreed: start the association once the handshake is over. Idempotent."""
+    def start_data(self, max_message_size: int, now: float, remote_port: int | None = None) -> None:
+        """A data section was agreed: start the association once the handshake is over. Idempotent.
+
+        Args:
+            max_message_size: what the peer takes, in bytes; 0 is no limit.
+            now: the time.
+            remote_port: the peer's SCTP port (``a=sctp-port``, RFC 8841 section 5), if it is not the options'.
+        """
         self.channels.max_message_size = max_message_size
+        if remote_port is not None and not self._data_started and self._ended is None:
+            self._set_remote_port(remote_port)
         self._data_wanted = True
         self._start_data_if_ready(now)
 
@@ -314,6 +326,14 @@ class Session:
         self._events.append(Secured(event.srtp_profile, event.cipher, event.version))
         self._start_data_if_ready(now)
         self._replay_held(now)
+
+    def _set_remote_port(self, port: int) -> None:
+        """The association learns its ports at birth, and the peer's is known only now: nothing has used it yet."""
+        options = self._options.association
+        if port != self._remote_port:
+            self._remote_port = port
+            self._association = Association(attrs.evolve(options, remote_port=port), self._randomness, self._trace)
+            self.channels.association = self._association
 
     def _start_data_if_ready(self, now: float) -> None:
         if self._secured and self._data_wanted and not self._data_started and self._ended is None:

@@ -101,7 +101,9 @@ def test_iterating_a_channel_ends_when_the_peer_closes_it() -> None:
                 for n in range(3):
                     await left.write(str(n))
             assert await task == ["0", "1", "2"]
-            assert left.ready_state == right.ready_state == "closed"
+            assert left.ready_state == "closed"
+            await asyncio.sleep(1)
+            assert right.ready_state == "closed"
             with pytest.raises(Closed):
                 await left.write("late")
 
