@@ -206,8 +206,9 @@ class RtpSession:
     def take_packets(self) -> list[tuple[int, str, RtpPacket]]:
         """What arrived since the last call, oldest first: receiver, rid, and the packet, repaired ones included."""
         packets = self._inbound.packets
-        if packets:
-            self._inbound.packets = []
+        if not packets:
+            return []
+        self._inbound.packets = []
         return packets
 
     def take_events(self) -> list[RtpEvent]:
