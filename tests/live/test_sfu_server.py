@@ -492,6 +492,24 @@ def test_a_slow_reader_stalls_nobody():
     run(main())
 
 
+def test_a_client_that_does_not_read_its_signalling_is_cut_off():
+    async def main():
+        async with serving() as (_, http):
+            ada = await Client(http, "ada", canUpdateOwnMetadata=True).join()
+            query = {"access_token": token("deaf")}
+            deaf = await http.ws_connect("/rtc/v1", params=query)  # and never a receive()
+            await until(lambda: "deaf" in ada.people)
+            for number in range(400):
+                await ada.send(update_metadata=rtc.UpdateParticipantMetadata(metadata=f"{number}" + "x" * 60_000))
+                await asyncio.sleep(0)
+            await until(lambda: "deaf" not in ada.people)
+            assert not ada.left.done()
+            await deaf.close()
+            await ada.close()
+
+    run(main())
+
+
 def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing():
     async def main():
         async with serving() as (server, http):
