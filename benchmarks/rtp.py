@@ -60,7 +60,7 @@ def _our_rewrite() -> float:
     def work() -> int:
         session = RtpSession(RtpSessionOptions(), SeededRandomness(1))
         codec = CodecSpec(payload_type=100, name="VP8", clock_rate=90000, rtcp_fb=("nack", "transport-cc"))
-        session.add_sender(1, mid="1", kind="video", ssrc=99, codecs=[codec], extensions=target)
+        session.set_sender(1, mid="1", kind="video", ssrc=99, codecs=[codec], extensions=target)
         send = session.send_parts
         for number, packet in enumerate(packets):
             header, payload, _, _ = send(1, packet, 1.0, payload_type=100, sequence_number=number, timestamp=number)
