@@ -238,7 +238,9 @@ class UdpMux:
             session = routes.get(address)
             for data in datagrams:
                 if data[0] < 4:
-                    if is_stun(data) and (target := self._session_of(data)) is not None:
+                    if not is_stun(data):
+                        self._counters["not_stun"] += 1
+                    elif (target := self._session_of(data)) is not None:
                         target.receive_stun(data, port.path_to(address), now)
                         if session is target:
                             asked[target] = None
