@@ -47,8 +47,8 @@ class Requests:
         if handler is not None:
             handler(self, participant, getattr(request, str(kind)), now)
 
-    def refuse(self, participant: Participant, reason: int, message: str, **echo: Any) -> None:
-        """Say why a request was not carried out; ``echo`` is the request itself or its id."""
+    def respond(self, participant: Participant, reason: int, message: str, **echo: Any) -> None:
+        """Say what became of a request, and why it was refused; ``echo`` is the request itself or its id."""
         response = _Response(reason=reason, message=message, **echo)  # type: ignore[arg-type]
         self.context.outbox.send(participant.sid, rtc.SignalResponse(request_response=response))
 
@@ -64,15 +64,15 @@ class Requests:
     def handle_add_track(self, participant: Participant, asked: rtc.AddTrackRequest, now: float) -> None:
         """The client is about to publish a track."""
         if not participant.grants.may_publish(asked.source):
-            self.refuse(
+            self.respond(
                 participant, _Response.NOT_ALLOWED, "the token does not allow publishing this source", add_track=asked
             )
             return
         if participant.publications.full:
-            self.refuse(participant, _Response.LIMIT_EXCEEDED, "too many tracks are being published", add_track=asked)
+            self.respond(participant, _Response.LIMIT_EXCEEDED, "too many tracks are being published", add_track=asked)
             return
         if not asked.cid or len(asked.SerializeToString()) > self.context.options.max_metadata:
-            self.refuse(participant, _Response.INVALID_REQUEST, "add_track needs a cid and moderate size")
+            self.respond(participant, _Response.INVALID_REQUEST, "add_track needs a cid and moderate size")
             return
         info = participant.publications.request(asked, identifier(TRACK, self.context.randomness))
         published = rtc.TrackPublishedResponse(cid=asked.cid, track=info.to_message())
@@ -124,17 +124,17 @@ class Requests:
         attributes = {key: value for key, value in attributes.items() if value}
         size = max(len(update.metadata), sum(len(key) + len(value) for key, value in attributes.items()))
         if not participant.grants.can_update_metadata:
-            self.refuse(participant, _Response.NOT_ALLOWED, "the token lacks canUpdateOwnMetadata", **echo)
+            self.respond(participant, _Response.NOT_ALLOWED, "the token lacks canUpdateOwnMetadata", **echo)
             return
         if size > limit:
-            self.refuse(participant, _Response.LIMIT_EXCEEDED, f"metadata is above {limit} bytes", **echo)
+            self.respond(participant, _Response.LIMIT_EXCEEDED, f"metadata is above {limit} bytes", **echo)
             return
         participant.name = update.name or participant.name
         participant.metadata = update.metadata or participant.metadata
         participant.attributes = attributes
         announce(participant, self.context.roster, self.context.outbox, to_self=True)
         if update.request_id:
-            self.refuse(participant, _Response.OK, "", **echo)
+            self.respond(participant, _Response.OK, "", **echo)
 
     def handle_leave(self, participant: Participant, leave: rtc.LeaveRequest, now: float) -> None:
         """The client says goodbye."""
@@ -144,7 +144,7 @@ class Requests:
         self, participant: Participant, asked: rtc.PublishDataTrackRequest, now: float
     ) -> None:
         """Data tracks are not forwarded yet."""
-        self.refuse(
+        self.respond(
             participant, _Response.UNSUPPORTED_TYPE, "this server has no data tracks yet", publish_data_track=asked
         )
 

@@ -175,7 +175,7 @@ class Room:
         """The offer in progress cannot be answered: the client is told why, and leaves."""
         participant = self._context.roster.get(sid)
         if participant is not None:
-            self._requests.refuse(participant, rtc.RequestResponse.INVALID_REQUEST, message)
+            self._requests.respond(participant, rtc.RequestResponse.INVALID_REQUEST, message)
             self._membership.depart(participant, LeaveReason.STATE_MISMATCH, now, message)
 
     def end(self, now: float, reason: LeaveReason = LeaveReason.ROOM_CLOSED) -> None:

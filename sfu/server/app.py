@@ -64,16 +64,10 @@ async def _signal(request: web.Request) -> web.StreamResponse:
     runtime = request.app[_RUNTIME]
     if request.headers.get("Upgrade", "").lower() != "websocket":
         return _text(404, "this is a WebSocket address: connect with a LiveKit SDK\n")
-    try:
-        claims, hello = _introduce(request, runtime)
-        admission = _admission(claims, hello)
-        runtime.check(claims.room, admission)
-    except AuthError as error:
-        return _text(401, f"{error}\n")
-    except DecodeError as error:
-        return _text(400, f"{error}\n")
-    except Refused as error:
-        return _text(403, f"{error}\n")
+    examined = _examine(request)
+    if isinstance(examined, web.Response):
+        return examined
+    room, admission, hello = examined
     ws = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
     await ws.prepare(request)
     socket = SignalSocket(ws, text=hello.text)
@@ -82,7 +76,7 @@ async def _signal(request: web.Request) -> web.StreamResponse:
         _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
     else:
         try:
-            host, member = runtime.join(claims.room, admission, hello, socket)
+            host, member = runtime.join(room, admission, hello, socket)
         except Refused:
             _leave(socket, LeaveReason.JOIN_FAILURE, rtc.LeaveRequest.DISCONNECT)
         else:
@@ -117,28 +111,31 @@ def _leave(socket: SignalSocket, reason: LeaveReason, action: rtc.LeaveRequest.A
 
 async def _validate(request: web.Request) -> web.Response:
     """Why a WebSocket would be refused: clients ask here after a failed upgrade."""
-    runtime = request.app[_RUNTIME]
-    try:
-        claims, hello = _introduce(request, runtime)
-        runtime.check(claims.room, _admission(claims, hello))
-    except AuthError as error:
-        return _text(401, f"{error}\n")
-    except DecodeError as error:
-        return _text(400, f"{error}\n")
-    except Refused as error:
-        return _text(403, f"{error}\n")
-    return _text(200, "success\n")
+    examined = _examine(request)
+    return examined if isinstance(examined, web.Response) else _text(200, "success\n")
 
 
 async def _dual(request: web.Request) -> web.Response:
     return _text(404, _ONLY_SINGLE)
 
 
-def _introduce(request: web.Request, runtime: Runtime) -> tuple[Claims, ClientHello]:
+def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.Response:
+    """Who wants to join which room, or the refusal with its status and the sentence that explains it."""
+    runtime = request.app[_RUNTIME]
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     token = request.query.get("access_token") or (bearer.strip() if scheme.lower() == "bearer" else "")
-    claims = verify(token, runtime.config.keys, request.query.get("room", ""))
-    return claims, parse_hello(request.query)
+    try:
+        claims = verify(token, runtime.config.keys, request.query.get("room", ""))
+        hello = parse_hello(request.query)
+        admission = _admission(claims, hello)
+        runtime.check(claims.room, admission)
+    except AuthError as error:
+        return _text(401, f"{error}\n")
+    except DecodeError as error:
+        return _text(400, f"{error}\n")
+    except Refused as error:
+        return _text(403, f"{error}\n")
+    return claims.room, admission, hello
 
 
 def _admission(claims: Claims, hello: ClientHello) -> Admission:

@@ -59,10 +59,6 @@ class Offers:
         following, self.waiting = self.waiting, None
         return True, self._start(following, now) if following is not None else None
 
-    def expired(self, now: float) -> bool:
-        """Whether the offer in progress took too long."""
-        return now >= self.deadline
-
     def clear(self) -> None:
         """The participant leaves: nothing is in progress any more."""
         self.current = self.waiting = None

@@ -31,7 +31,6 @@ class SignalSession:
     offers: Offers
     epoch: float
     bad_frames: int = 0
-    last_heard: float = 0.0
 
     def receive(self, data: bytes, now: float) -> tuple[rtc.SignalRequest | None, list[rtc.SignalResponse]]:
         """Take one binary frame: the request for the room, if any, and what to answer at once.
@@ -44,7 +43,6 @@ class SignalSession:
         except DecodeError:
             self.bad_frames += 1
             raise
-        self.last_heard = now
         kind = request.WhichOneof("message")
         if kind == "ping":  # the older form, still sent beside the newer one
             return None, [rtc.SignalResponse(pong=self._milliseconds(now))]

@@ -751,7 +751,9 @@ class Churn:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(("join", "join", "connect", "audio", "video", "leave", "crash", "unpublish", "lazy", "wait")),
+            st.sampled_from(
+                ("join", "join", "connect", "audio", "video", "leave", "crash", "unpublish", "lazy", "wait")
+            ),
             st.integers(0, 4),
         ),
         max_size=60,

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import gzip
 import json
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -136,7 +137,6 @@ def test_a_session_counts_what_it_cannot_read():
     request, replies = session.receive(rtc.SignalRequest(leave=rtc.LeaveRequest()).SerializeToString(), 2.0)
     assert request.HasField("leave")
     assert replies == []
-    assert session.last_heard == 2.0
 
 
 def test_offers_wait_for_each_other_and_have_a_watchdog():
@@ -149,7 +149,6 @@ def test_offers_wait_for_each_other_and_have_a_watchdog():
     assert offers.finish(2, 3.0) == (False, None)
     assert offers.finish(1, 3.0) == (True, third)
     assert offers.deadline == 18.0
-    assert not offers.expired(17.9)
-    assert offers.expired(18.0)
     offers.clear()
+    assert offers.deadline == inf
     assert offers.finish(3, 19.0) == (False, None)
