@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
 
 LOOPBACK = "127.0.0.1"
 
@@ -50,8 +52,7 @@ class Leg(asyncio.DatagramProtocol):
         self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._up = transport
+        self._up = cast(asyncio.DatagramTransport, transport)
         for data in self._early:
             self.carry(data)
         self._early.clear()
@@ -89,7 +90,7 @@ class Leg(asyncio.DatagramProtocol):
 
 
 class Relay(asyncio.DatagramProtocol):
-    """``relay = await Relay.open(server_port)``; the browser sends to ``relay.port``."""
+    """``async with Relay.open(server_port) as relay``; the browser sends to ``relay.port``."""
 
     def __init__(self, server_port: int) -> None:
         self.server = (LOOPBACK, server_port)
@@ -99,14 +100,19 @@ class Relay(asyncio.DatagramProtocol):
         self._opening: set[asyncio.Task[object]] = set()
 
     @classmethod
-    async def open(cls, server_port: int) -> Relay:
+    @asynccontextmanager
+    async def open(cls, server_port: int) -> AsyncIterator[Relay]:
+        """Stand between a browser and the server's media port as long as the context lasts."""
         relay = cls(server_port)
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: relay, local_addr=(LOOPBACK, 0)
         )
         relay._transport = transport
         relay.port = transport.get_extra_info("sockname")[1]
-        return relay
+        try:
+            yield relay
+        finally:
+            relay.close()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         leg = self.legs.get(addr)

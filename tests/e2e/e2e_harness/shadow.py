@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import random
 import struct
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from crc32c import crc32c
 
 import pystack.dtls.engine
+from e2e_harness.relay import classify
 from pystack.dtls.keys import TrafficKeys
 from pystack.dtls.records import make_reader, make_writer
 from pystack.dtls.wire.record import Record
@@ -24,7 +26,8 @@ from pystack.session import Session
 from pystack.srtp import SrtpReceiver, SrtpSender
 
 _RECORD = struct.Struct("!BHQH")  # type, version, epoch and number, length
-_EPOCH_1 = 1 << 48
+FOREIGN = (0xFEED0001, 0xFEED0002, 0xFEED0003, 0xFEED0004)
+"""SSRCs that no browser here uses."""
 _APPLICATION_DATA = 23
 
 
@@ -85,20 +88,23 @@ class Shadow:
         self._started = False
         client_key, server_key, client_salt, server_salt = engine.srtp_keying_material()
         key, salt = (server_key, server_salt) if server_is_client else (client_key, client_salt)
-        profile = session._unprotect.profile.number if hasattr(session._unprotect.profile, "number") else None
-        self.profile = profile if profile is not None else engine._agreement.srtp_profile
-        self._opener = SrtpReceiver(self.profile, key, salt)
-        self.srtp = SrtpSender(self.profile, key, salt)
-        self.srtcp = SrtpSender(self.profile, key, salt)
+        profile = engine._agreement.srtp_profile
+        assert profile is not None
+        self._opener = SrtpReceiver(profile, key, salt)
+        self._srtp = SrtpSender(profile, key, salt)
+        self._numbers = dict.fromkeys(FOREIGN, 0)
+        self.plain: dict[str, deque[bytes]] = {name: deque(maxlen=64) for name in ("sctp", "rtp", "rtcp")}
 
     def rewrite(self, data: bytes) -> bytes:
-        """Give the browser's protected records numbers of ours; everything else passes."""
-        if not data or not 20 <= data[0] <= 63:
+        """Give the browser's protected records numbers of ours; everything else passes, and is looked into."""
+        kind = classify(data)
+        if kind != "dtls":
+            self._look(kind, data)
             return data
         out = []
         at = 0
         while at + _RECORD.size <= len(data):
-            kind, version, number, length = _RECORD.unpack_from(data, at)
+            content, version, number, length = _RECORD.unpack_from(data, at)
             end = at + _RECORD.size + length
             record, at = data[at:end], end
             if number >> 48 != 1:
@@ -108,27 +114,43 @@ class Shadow:
                 # Numbers go on above whatever the browser used before we stepped in.
                 self._started = True
                 self._writer._next = number + 1000
-            plain = self._reader.unprotect(Record(kind, version, number, record[_RECORD.size :]))
-            out.append(self._writer.protect(kind, plain))
+            plain = self._reader.unprotect(Record(content, version, number, record[_RECORD.size :]))
+            if content == _APPLICATION_DATA:
+                self.plain["sctp"].append(plain)
+            out.append(self._writer.protect(content, plain))
         return b"".join(out)
 
-    def open_sctp(self, datagram: bytes) -> bytes | None:
-        """What is inside one of the browser's records; for looking only."""
-        kind, version, number, _ = _RECORD.unpack_from(datagram)
-        if kind != _APPLICATION_DATA:
-            return None
-        reader = self._reader
-        try:
-            size = len(datagram) - _RECORD.size - 24
-            nonce = reader._salt + datagram[13:21]
-            return reader._decrypt(nonce, datagram[21:], struct.pack("!QBHH", number, kind, version, size))
-        except Exception:
-            return None
+    def _look(self, kind: str, data: bytes) -> None:
+        plain = (
+            self._opener.unprotect(data)
+            if kind == "rtp"
+            else self._opener.unprotect_rtcp(data)
+            if kind == "rtcp"
+            else None
+        )
+        if plain is not None:
+            self.plain[kind].append(plain)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something of everything to mutate."""
+        return self._started and all(self.plain.values())
 
     def seal(self, plain: bytes) -> bytes:
         """A record of the browser's with anything inside."""
         assert self._started, "a record of the browser's own has to come first"
         return self._writer.seal(plain)
+
+    def protect_rtp(self, plain: bytes, chance: random.Random) -> bytes:
+        """An authentic SRTP packet with anything inside, under an SSRC of ours and its next number."""
+        ssrc = chance.choice(FOREIGN)
+        number = self._numbers[ssrc] = (self._numbers[ssrc] + 1) & 0xFFFF
+        plain = plain[:2] + number.to_bytes(2) + plain[4:8] + ssrc.to_bytes(4) + plain[12:]
+        return self._srtp.protect(plain)
+
+    def protect_rtcp(self, plain: bytes) -> bytes:
+        """An authentic SRTCP packet with anything inside, under a sender's SSRC of ours."""
+        return self._srtp.protect_rtcp(plain[:4] + FOREIGN[0].to_bytes(4) + plain[8:])
 
 
 def fix_crc(packet: bytes) -> bytes:
