@@ -89,3 +89,4 @@ class Gate:
     def forget(self) -> None:
         """The association ended, and ``Ended`` answers every refusal."""
         self._waiting.clear()
+        self.queued = 0
