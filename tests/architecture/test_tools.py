@@ -48,6 +48,13 @@ def test_a_missing_component_is_fatal_in_ci(tmp_path: Path) -> None:
     assert "CI is set, so this is fatal" in done.stdout
 
 
+@pytest.mark.parametrize(("ci", "outcome"), [("0", "1 skipped"), ("1", "1 failed")])
+def test_a_package_that_cannot_be_imported_is_fatal_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
+    (tmp_path / "test_other.py").write_text("import pytest\ndef test_it():\n    pytest.importorskip('netscape')\n")
+    done = run_pytest(tmp_path, "", CI=ci)
+    assert outcome in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("ci", ["0", "1"])
 def test_what_is_there_runs(tmp_path: Path, ci: str) -> None:
     done = run_pytest(tmp_path, "", CI=ci)

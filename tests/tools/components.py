@@ -10,7 +10,7 @@ import importlib.util
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if is_ci():
         pytest.fail(f"{why} (CI is set, so this is fatal)", pytrace=False)
     pytest.skip(why)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI ``importorskip`` is a failure too."""
+    report = yield
+    if report.skipped and is_ci() and isinstance(report.longrepr, tuple) and "could not import" in report.longrepr[2]:
+        report.outcome = "failed"
+        report.longrepr = f"{report.longrepr[2]} (CI is set, so this is fatal)"
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
