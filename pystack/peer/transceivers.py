@@ -106,6 +106,8 @@ class Transceivers:
         """An answer was applied: make the RTP session be what was agreed, for now or (``final``) until the next one."""
         for section in sections:
             transceiver = self.get(section.transceiver)
+            if transceiver is None and section.rejected:  # an offered rejection names its section alone
+                transceiver = next((one for one in self if one.mid == section.mid), None)
             if transceiver is None:
                 continue
             apply_section(self._session.rtp, transceiver, section)

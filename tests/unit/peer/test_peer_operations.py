@@ -137,9 +137,10 @@ def test_a_turn_given_to_a_cancelled_waiter_is_not_lost() -> None:
         third = asyncio.create_task(operations.run("3", gate.wait))
         await settle()
         gate.set()
-        await asyncio.wait([first])
-        second.cancel()  # its turn was handed over in this very turn of the loop
+        asyncio.get_running_loop().call_soon(second.cancel)  # runs between the first's end and the second's wake-up
         assert await third
+        assert first.done()
+        assert second.cancelled()
         assert operations.idle
 
     run(main())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystack.errors import LOCAL, Closed, PeerAborted
+from pystack.errors import LOCAL, Closed, MessageTooLarge, PeerAborted
 from pystack.peer.parked import ParkedWriters
 from pystack.testing.loop import run
 
@@ -209,5 +209,31 @@ def test_no_wake_up_is_lost_under_random_cancellation(data: st.DataObject) -> No
             if not task.cancelled() and task.exception() is not None:
                 assert n in timed
                 assert isinstance(task.exception(), TimeoutError)
+
+    run(main())
+
+
+def test_a_message_that_can_never_be_sent_fails_alone_and_the_next_one_goes() -> None:
+    """The peer's limit became known, and it is smaller than what waits."""
+
+    async def main() -> None:
+        gate = Gate()
+
+        def send(data: bytes | str) -> bool:
+            if gate.room and len(data) > 3:
+                raise MessageTooLarge(3, len(data))
+            return gate.send(data)
+
+        writers = ParkedWriters(send)
+        writers.offer(b"x")
+        tasks = [asyncio.create_task(writers.park(data, inf)) for data in (b"1", b"large", b"2", b"larger")]
+        await settle()
+        gate.room = 10
+        writers.serve()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), MessageTooLarge, type(None), MessageTooLarge]
+        assert results[1] is not results[3]
+        assert gate.taken == [b"1", b"2"]
+        assert len(writers) == 0
 
     run(main())
