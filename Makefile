@@ -18,19 +18,19 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
 
 setup:
-	@scripts/setup dev
+	@.ci/setup dev
 
 setup-run:
-	@scripts/setup run
+	@.ci/setup run
 
 setup-test:
-	@scripts/setup test
+	@.ci/setup test
 
 run: setup-run
 	@exec $(BIN)/sfu serve --dev $(ARGS)
 
 test: setup-test
-	@scripts/test $(PYTEST_ARGS)
+	@.ci/test $(PYTEST_ARGS)
 
 fmt: setup
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -54,7 +54,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: setup
-	@scripts/test $(PYTEST_ARGS) --ignore=tests/e2e --ignore=tests/interop
+	@.ci/test $(PYTEST_ARGS) --ignore=tests/e2e --ignore=tests/interop
 
 clean:
 	@rm -rf .venv docs/_build htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/driver/node_modules

@@ -71,7 +71,7 @@ def test_the_stamp_of_the_set_up_follows_the_dependencies() -> None:
     assert "pyproject.toml" in script.partition("fingerprint()")[2].partition("}")[0]
 
 
-@pytest.mark.parametrize("file", ["scripts/setup", "scripts/test", ".ci/run"])
+@pytest.mark.parametrize("file", [".ci/setup", ".ci/test", ".ci/run"])
 def test_scripts_are_executable_and_parse(file: str) -> None:
     assert os.access(ROOT / file, os.X_OK)
     subprocess.run(["bash", "-n", str(ROOT / file)], check=True, timeout=10)
