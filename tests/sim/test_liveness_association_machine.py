@@ -270,10 +270,7 @@ class AssociationMachine(RuleBasedStateMachine):
         for side, node in self.nodes.items():
             if not self.done[side]:
                 if node.saw(Established):
-                    try:
-                        node.core.send(0, b"somebody has to ask", self.pair.now, ppid=53)
-                    except LocalProtocolError:
-                        pass
+                    self.send(side, 0, 40)  # somebody has to ask
                     self.pair.run(lambda side=side: self.done[side], for_=LONGEST)  # type: ignore[misc]
                     assert self.done[side][0].reason != LOCAL or node.core.state.value == "ended"
                 else:
