@@ -67,7 +67,7 @@ def test_an_unknown_component_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_the_stamp_of_the_set_up_follows_the_dependencies() -> None:
-    script = (ROOT / "scripts" / "setup").read_text()
+    script = (ROOT / ".ci" / "setup").read_text()
     assert "pyproject.toml" in script.partition("fingerprint()")[2].partition("}")[0]
 
 
