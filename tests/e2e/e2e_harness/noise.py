@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from zlib import crc32
 
 from e2e_harness.relay import Leg, classify
 from e2e_harness.shadow import Shadow, damage, fix_crc
 from pystack.dtls.wire.record import split_records
 from pystack.errors import DecodeError
-from pystack.rtp import HeaderExtensionMap, RtpPacket
+from pystack.rtp import RtpPacket
 from pystack.rtp.extensions import find
 from pystack.rtp.rtcp import parse_compound
 
@@ -38,7 +39,7 @@ class NoiseMaker:
         self._chance = random.Random(seed)
         self.kinds: dict[str, Callable[[], Noise]] = {
             **{name: self._random(name) for name in _BEGIN},
-            "mutated stun": lambda: self._mutated("stun"),
+            "mutated stun": self._stun,
             "mutated dtls": lambda: self._mutated("dtls"),
             "mutated rtp": lambda: self._mutated("rtp"),
             "mutated rtcp": lambda: self._mutated("rtcp"),
@@ -65,6 +66,18 @@ class NoiseMaker:
             changed = damage(data, self._chance)
             if changed != data and classify(changed) == kind:
                 return changed, _drops(changed)
+
+    def _stun(self) -> Noise:
+        """A check changed somewhere in front of its fingerprint, which is made to fit half of the time."""
+        while True:
+            data = self._chance.choice(self._leg.seen["stun"])
+            changed = damage(data[:-8], self._chance)
+            if changed == data[:-8] or classify(changed) != "stun":
+                continue
+            if self._chance.random() < 0.5:
+                fingerprint = crc32(changed) ^ 0x5354554E
+                return changed + b"\x80\x28\x00\x04" + fingerprint.to_bytes(4), 1
+            return changed + data[-8:], 1
 
     def _sctp(self) -> Noise:
         """Authentic for DTLS; wrong in the checksum, in the tag, or in the chunks."""
@@ -133,8 +146,3 @@ def _drops(data: bytes) -> int:
     except DecodeError:
         count += 1
     return count
-
-
-def transport_id_of(extensions: HeaderExtensionMap) -> int:
-    """The id of the transport-wide number."""
-    return extensions.transport_sequence
