@@ -127,5 +127,6 @@ class RtpSender:
         """The connection ended."""
         if self._ended is None:
             self._ended = reason
+            self._draw_ssrc = int  # no more of them, and no hold on who gives them
             self.sending = False
             self.on_key_frame_request = None

@@ -136,6 +136,7 @@ class Transceivers:
 
     def end(self, reason: Reason) -> None:
         """The connection ended."""
+        self._on_change = _nothing
         for transceiver in self._by_key.values():
             transceiver.handle_end(reason)
 
@@ -158,6 +159,10 @@ class Transceivers:
             ssrc = self._configuration.randomness.integer(32)
             if ssrc and ssrc not in used:
                 return ssrc
+
+
+def _nothing() -> None:
+    return
 
 
 def _hear(transceiver: Transceiver, section: RemoteSection) -> list[PeerEvent]:

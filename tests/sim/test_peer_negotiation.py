@@ -161,11 +161,11 @@ def test_a_rolled_back_remote_offer_leaves_nothing() -> None:
                 one.transceivers[0].direction = "inactive"
                 await other.set_remote_description(await offer_of(one))
                 assert len(other.transceivers) > len(before[-1])
-                assert other.transceivers[0].remote_sends is False
+                assert not other.transceivers[0].remote_sends
                 await other.set_remote_description(SessionDescription("rollback"))
                 await one.set_local_description(SessionDescription("rollback"))
                 assert state_of(other) == before
-                assert other.transceivers[0].remote_sends
+                assert [transceiver.remote_sends for transceiver in other.transceivers] == [True]
                 tracks = [type(e) for e in heard if isinstance(e, (TrackAdded, TrackRemoved))]
                 assert tracks.count(TrackAdded) == tracks.count(TrackRemoved)
                 states = [event.state for event in heard if isinstance(event, SignalingStateChanged)]
@@ -430,7 +430,7 @@ def test_candidates_before_the_description_are_kept_within_a_bound_and_told_once
             mid = re.search(r"a=mid:(\S+)", offer.sdp)
             assert mid is not None
             told: list[str | None] = []
-            other._ice.add_remote_candidate = told.append  # type: ignore[method-assign]
+            other._ice.add_remote_candidate = told.append  # type: ignore[method-assign, assignment]
             text = "candidate:{} 1 udp 1 10.9.9.9 {} typ host"
             for n in range(500):
                 await other.add_ice_candidate(IceCandidate(text.format(n, 1000 + n), mid[1]))
