@@ -12,7 +12,7 @@ from weakref import ref
 
 from pystack import datachannel
 from pystack.aio import Driver
-from pystack.errors import LOCAL, PeerClosed, Reason
+from pystack.errors import LOCAL, LocalProtocolError, PeerClosed, Reason
 from pystack.peer.datachannel import DataChannel
 from pystack.session import Session
 
@@ -90,7 +90,11 @@ class Channels:
             channel.handle_open()
 
     def _handle_announced(self, event: datachannel.ChannelAnnounced) -> None:
-        channel = self._by_handle[event.handle] = DataChannel(self._session, self._driver, event.handle, "open")
+        try:
+            channel = DataChannel(self._session, self._driver, event.handle, "open")
+        except LocalProtocolError:  # the association ended in the same breath: there is nothing left to hold
+            return
+        self._by_handle[event.handle] = channel
         self._on_added(channel)
 
     def _handle_closing(self, event: datachannel.ChannelClosing) -> None:
