@@ -240,6 +240,7 @@ class AssociationMachine(RuleBasedStateMachine):
     @invariant()
     def bounded(self) -> None:
         TALLY.steps += 1
+        self.pair.world.pump()
         for side, node in self.nodes.items():
             stats = node.core.stats()
             if not self.done[side]:
