@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pystack.aio import Driver, IceParameters, IceTransport
-from pystack.errors import InvalidArgument, LocalProtocolError
+from pystack.errors import LocalProtocolError
 from pystack.peer import events as told
 from pystack.peer.description import IceCandidate, SessionDescription
 from pystack.peer.events import PeerEvent
@@ -29,9 +29,6 @@ from pystack.session import Session
 
 __all__ = ["Signaling"]
 
-_MAX_TEXT: Final = 1 << 20
-"""Characters of a description. A section takes 1 to 7 kB; who sends more has nothing good in mind."""
-_MAX_SECTIONS: Final = 1024
 _EARLY_CANDIDATES: Final = 64
 _TOLD_CANDIDATES: Final = 256
 
@@ -104,10 +101,6 @@ class Signaling:
             self._roll_back()
             return
         text = description.sdp
-        if len(text) > _MAX_TEXT or text.count("\nm=") > _MAX_SECTIONS:
-            raise InvalidArgument(
-                f"remote {description.type}: more than {_MAX_TEXT} characters or {_MAX_SECTIONS} sections"
-            )
         if description.type == "offer" and self.negotiation.state is SignalingState.HAVE_LOCAL_OFFER:
             # Nothing is rolled back for an offer that cannot be used: read it against the old value first.
             jsep.apply_remote(jsep.rollback(self.negotiation), "offer", text, self._describe())

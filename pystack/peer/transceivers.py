@@ -38,6 +38,7 @@ class Transceivers:
         self._on_change: Callable[[], None] = on_change
         self._by_key: dict[int, Transceiver] = {}
         self._next_key = 1
+        self._ssrcs: set[int] = set()
 
     def __iter__(self) -> Iterator[Transceiver]:
         """In the order in which they came to be."""
@@ -154,10 +155,12 @@ class Transceivers:
         self._by_key.pop(transceiver.key, None)
 
     def _fresh_ssrc(self) -> int:
-        used = {s for t in self._by_key.values() for s in (t.sender.ssrc, t.sender.rtx_ssrc)}
+        if len(self._ssrcs) > 64 + 4 * len(self._by_key):  # most were given up meanwhile
+            self._ssrcs = {s for t in self._by_key.values() for s in (t.sender.ssrc, t.sender.rtx_ssrc)}
         while True:
             ssrc = self._configuration.randomness.integer(32)
-            if ssrc and ssrc not in used:
+            if ssrc and ssrc not in self._ssrcs:
+                self._ssrcs.add(ssrc)
                 return ssrc
 
 

@@ -30,7 +30,7 @@ def test_operations_run_one_at_a_time_in_order() -> None:
         async def one(name: str) -> str:
             return await operations.run(name, lambda: work(name))
 
-        assert await asyncio.gather(one("a"), one("b"), one("c")) == ["a", "b", "c"]
+        assert list(await asyncio.gather(one("a"), one("b"), one("c"))) == ["a", "b", "c"]
         assert order == ["a begins", "a ends", "b begins", "b ends", "c begins", "c ends"]
         assert operations.idle
 
