@@ -40,7 +40,9 @@ from pystack.sctp.states import AssociationState, Lifecycle, Move
 from pystack.sctp.stats import AssociationStats, Counters
 from pystack.sctp.tx.congestion import CongestionWindow
 from pystack.sctp.tx.gate import Gate
+from pystack.sctp.tx.interleaver import Interleaver
 from pystack.sctp.tx.packer import Packer
+from pystack.sctp.tx.priority import PriorityRing
 from pystack.sctp.tx.retransmit import Retransmitter
 from pystack.sctp.tx.rto import RetransmissionTimeout
 from pystack.sctp.tx.scheduler import Scheduler
@@ -55,7 +57,7 @@ from pystack.sctp.wire.control import (
 )
 from pystack.sctp.wire.data import UNORDERED
 from pystack.sctp.wire.fast import Seal, unpack_sack
-from pystack.sctp.wire.forward import ForwardTsnChunk
+from pystack.sctp.wire.forward import ForwardTsnChunk, IForwardTsnChunk
 from pystack.sctp.wire.packet import ChunkType, Packet, build_packet
 
 __all__ = ["Association"]
@@ -87,13 +89,17 @@ class Association:
         self._errors = ErrorCounter(options.max_association_retransmits, outbox)
         self._rto = RetransmissionTimeout(options)
         self._congestion = CongestionWindow(options)
-        self._queue = SendQueue()
+        self._priorities = PriorityRing() if options.scheduler == "priority" else None
+        self._queue = SendQueue(self._priorities)
         self._gate = Gate(options, outbox)
         self._retransmitter = Retransmitter(
             options, self._queue, self._gate, self._congestion, self._rto, self._errors, self._counters, outbox
         )
         self._scheduler = Scheduler(
             options, self._queue, self._gate, self._congestion, self._rto, self._retransmitter, self._counters
+        )
+        self._interleaver = Interleaver(
+            options, self._gate, self._congestion, self._retransmitter, self._scheduler, self._counters
         )
         self._receiver = Receiver(options, outbox, self._counters)
         self._packer = Packer(
@@ -127,6 +133,7 @@ class Association:
         )
         self._opener = self._make_opener()
         self._handlers: dict[int, Callable[[int, bytes, float], None]] = {
+            ChunkType.DATA: self._on_wrong_data,
             ChunkType.INIT: self._on_misplaced_init,
             ChunkType.INIT_ACK: self._on_init_ack,
             ChunkType.HEARTBEAT: self._on_heartbeat,
@@ -143,6 +150,9 @@ class Association:
         }
         if options.partial_reliability:
             self._handlers[ChunkType.FORWARD_TSN] = self._on_forward
+        if options.interleaving:
+            self._handlers[ChunkType.I_DATA] = self._on_wrong_data
+            self._handlers[ChunkType.I_FORWARD_TSN] = self._on_iforward
         if options.stream_reset:
             self._handlers[ChunkType.RE_CONFIG] = self._on_reconfig
         self._expiries: dict[str, Callable[[float], None]] = {
@@ -323,6 +333,13 @@ class Association:
             raise InvalidArgument("nbytes must not be negative")
         self._queue.stream(stream).low_threshold = nbytes
 
+    def set_priority(self, stream: int, priority: int) -> None:
+        """With the ``"priority"`` scheduler the stream with the lowest number goes first; 256 unless said."""
+        line = self._queue.stream(stream)
+        line.priority = priority
+        if self._priorities is not None:
+            self._priorities.move(line)
+
     def shutdown(self, now: float) -> None:
         """End in good order: what was taken is delivered first, nothing more is taken. Returns at once.
 
@@ -431,6 +448,8 @@ class Association:
     def _read(self, body: bytes, now: float) -> None:
         """Walk the chunks of a packet with our tag. Hot."""
         receiver, outbox, lifecycle = self._receiver, self._outbox, self._lifecycle
+        data_kind = receiver.data_kind
+        handle_data = receiver.handle_idata if data_kind else receiver.handle_data
         at, end = 0, len(body)
         while at + 4 <= end:
             kind = body[at]
@@ -439,9 +458,9 @@ class Association:
             if length < 4 or stop > end:
                 outbox.drop("malformed", now)
                 break
-            if kind == 0:
+            if kind == data_kind:
                 if lifecycle.receives:
-                    receiver.handle_data(body, at, stop, now)
+                    handle_data(body, at, stop, now)
                 else:
                     outbox.drop("data-state", now)
             elif kind == 3:
@@ -518,7 +537,7 @@ class Association:
         for stream in self._queue.streams():
             if stream.queue and stream.queue[0].offset:
                 self._gate.released(stream, self._queue.remove(stream.queue[0]))
-            stream.next_ssn = 0
+            stream.next_ssn = stream.next_unordered = 0
 
     def _meet(self, peer: PeerParameters) -> None:
         """The peer is known: set every part that needs to know it."""
@@ -529,7 +548,15 @@ class Association:
         self._errors.clear()
         self._retransmitter.begin(handshake.local_tsn, peer.a_rwnd)
         self._retransmitter.partial_reliability = peer.partial_reliability
-        self._receiver.begin(peer.initial_tsn, min(options.streams, peer.outbound_streams))
+        self._retransmitter.interleaving = peer.interleaving
+        self._interleaver.forget()
+        self._interleaver.budget = peer.a_rwnd // 2
+        self._packer.next_chunk = (self._interleaver if peer.interleaving else self._scheduler).next_chunk
+        if self._priorities is not None:
+            self._priorities.cuts_in = peer.interleaving
+        self._receiver.begin(
+            peer.initial_tsn, min(options.streams, peer.outbound_streams), interleaving=peer.interleaving
+        )
         self._packer.seal.zero = self._lifecycle.receives and peer.zero_checksum
 
     def _establish(self, peer: PeerParameters, now: float) -> None:
@@ -547,6 +574,7 @@ class Association:
                 partial_reliability=peer.partial_reliability,
                 stream_reset=peer.stream_reset,
                 zero_checksum=peer.zero_checksum,
+                interleaving=peer.interleaving,
             )
         )
         self._resets.begin(self._handshake.local_tsn, peer.initial_tsn, supported=peer.stream_reset)
@@ -639,8 +667,25 @@ class Association:
         else:
             self._shutdown.handle_complete(now)
 
-    def _on_forward(self, flags: int, body: bytes, now: float) -> None:
+    def _on_wrong_data(self, flags: int, body: bytes, now: float) -> None:
+        """DATA or I-DATA, and it is the other that was agreed upon."""
         if self._lifecycle.receives:
+            self._receiver.refuse_kind()
+        else:
+            self._outbox.drop("data-state", now)
+
+    def _on_iforward(self, flags: int, body: bytes, now: float) -> None:
+        if not self._lifecycle.receives:
+            self._outbox.drop("forward-tsn-state", now)
+        elif not self._retransmitter.interleaving:
+            self._receiver.refuse_kind()
+        else:
+            self._receiver.handle_iforward(IForwardTsnChunk.decode(body))
+
+    def _on_forward(self, flags: int, body: bytes, now: float) -> None:
+        if self._lifecycle.receives and self._retransmitter.interleaving:
+            self._receiver.refuse_kind()
+        elif self._lifecycle.receives:
             self._receiver.handle_forward(ForwardTsnChunk.decode(body))
         else:
             self._outbox.drop("forward-tsn-state", now)

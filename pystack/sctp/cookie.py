@@ -30,7 +30,7 @@ class PeerParameters:
         initial_tsn: the TSN of its first DATA.
         a_rwnd: its receive window in bytes.
         outbound_streams, inbound_streams: what *it* wants to use, and what it takes.
-        partial_reliability, stream_reset, zero_checksum: the extensions that both sides have.
+        partial_reliability, stream_reset, zero_checksum, interleaving: the extensions that both sides have.
     """
 
     tag: int
@@ -41,6 +41,7 @@ class PeerParameters:
     partial_reliability: bool
     stream_reset: bool
     zero_checksum: bool
+    interleaving: bool = False
 
 
 @attrs.frozen
@@ -73,7 +74,7 @@ class CookieJar:
     def seal(self, cookie: StateCookie) -> bytes:
         """The opaque bytes that travel in INIT-ACK."""
         peer = cookie.peer
-        flags = peer.partial_reliability | peer.stream_reset << 1 | peer.zero_checksum << 2
+        flags = peer.partial_reliability | peer.stream_reset << 1 | peer.zero_checksum << 2 | peer.interleaving << 3
         plain = _FIXED.pack(
             _MAGIC,
             cookie.made_at,
@@ -109,6 +110,14 @@ class CookieJar:
         )
         assert magic == _MAGIC
         peer = PeerParameters(
-            peer_tag, peer_tsn, rwnd, outbound, inbound, bool(flags & 1), bool(flags & 2), bool(flags & 4)
+            peer_tag,
+            peer_tsn,
+            rwnd,
+            outbound,
+            inbound,
+            bool(flags & 1),
+            bool(flags & 2),
+            bool(flags & 4),
+            bool(flags & 8),
         )
         return StateCookie(made_at, tag, tsn, local_tie, peer_tie, peer)

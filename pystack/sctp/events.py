@@ -32,6 +32,7 @@ class Established:
         partial_reliability: message limits are kept; otherwise everything is sent reliably (RFC 3758).
         stream_reset: streams can be reset (RFC 6525).
         zero_checksum: packets to the peer carry no checksum (RFC 9653).
+        interleaving: messages travel as I-DATA (RFC 8260).
     """
 
     inbound_streams: int
@@ -39,6 +40,7 @@ class Established:
     partial_reliability: bool
     stream_reset: bool
     zero_checksum: bool
+    interleaving: bool = False
 
 
 @attrs.define

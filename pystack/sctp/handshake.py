@@ -136,6 +136,10 @@ class Handshake:
             extensions += bytes([ChunkType.RE_CONFIG])
         if options.partial_reliability:
             extensions += bytes([ChunkType.FORWARD_TSN])
+        if options.interleaving:
+            extensions += bytes([ChunkType.I_DATA])
+            if options.partial_reliability:
+                extensions += bytes([ChunkType.I_FORWARD_TSN])
         parameters: list[Parameter] = []
         if options.partial_reliability:
             parameters.append((ParameterType.FORWARD_TSN_SUPPORTED, b""))
@@ -161,15 +165,21 @@ class Handshake:
                 forward = True
             elif kind == ParameterType.ZERO_CHECKSUM:
                 zero = value == _DTLS
+        interleaving = options.interleaving and ChunkType.I_DATA in extensions
+        if interleaving:  # then only I-FORWARD-TSN will do (RFC 8260 section 2.2.1)
+            forward = ChunkType.I_FORWARD_TSN in extensions
+        else:
+            forward = forward or ChunkType.FORWARD_TSN in extensions
         return PeerParameters(
             tag=chunk.initiate_tag,
             initial_tsn=chunk.initial_tsn,
             a_rwnd=chunk.a_rwnd,
             outbound_streams=chunk.outbound_streams,
             inbound_streams=chunk.inbound_streams,
-            partial_reliability=options.partial_reliability and (forward or ChunkType.FORWARD_TSN in extensions),
+            partial_reliability=options.partial_reliability and forward,
             stream_reset=options.stream_reset and ChunkType.RE_CONFIG in extensions,
             zero_checksum=options.zero_checksum and zero,
+            interleaving=interleaving,
         )
 
     def handle_init(self, body: bytes, now: float) -> None:

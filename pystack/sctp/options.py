@@ -6,6 +6,8 @@ from RFC 9260 section 16 the attribute says so.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from pystack.errors import InvalidArgument
@@ -47,6 +49,11 @@ class AssociationOptions:
             on the association may be changed later, when the peer's description is known.
         partial_reliability: offer RFC 3758.
         stream_reset: offer RFC 6525.
+        interleaving: offer RFC 8260: fragments of messages of several streams alternate on the wire, so a large message
+            does not hold back small ones. Used when the peer offers it too: Firefox does, Chromium and aiortc do not.
+        scheduler: whose turn it is among the streams with something to send. ``"round-robin"``: one after the other,
+            message by message, or chunk by chunk when interleaving. ``"priority"``: the stream with the lowest
+            ``Association.set_priority`` first, those of equal priority in turn.
         zero_checksum: offer RFC 9653 with DTLS as the error detection method. Only safe over DTLS.
     """
 
@@ -76,6 +83,8 @@ class AssociationOptions:
     max_outgoing_message_size: int = 0
     partial_reliability: bool = True
     stream_reset: bool = True
+    interleaving: bool = True
+    scheduler: Literal["round-robin", "priority"] = "round-robin"
     zero_checksum: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -96,6 +105,8 @@ class AssociationOptions:
         ):
             if getattr(self, name) < 0:
                 raise InvalidArgument(f"{name} must not be negative")
+        if self.scheduler not in ("round-robin", "priority"):
+            raise InvalidArgument('scheduler must be "round-robin" or "priority"')
         if not 512 <= self.mtu <= 65535:
             raise InvalidArgument("mtu must be in 512..65535")
         if not self.rto_min <= self.rto_initial <= self.rto_max:

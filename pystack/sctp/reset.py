@@ -187,7 +187,7 @@ class StreamResets:
     def _release(self, numbers: tuple[int, ...]) -> None:
         for number in numbers:
             stream = self._queue.stream(number)
-            stream.next_ssn = 0
+            stream.next_ssn = stream.next_unordered = 0
             self._queue.release_held(stream)
 
     def _fail(self, numbers: tuple[int, ...]) -> None:

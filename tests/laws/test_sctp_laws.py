@@ -48,6 +48,9 @@ def scenario(options: AssociationOptions, seed: int) -> Scenario:
             ),
             Command("reset", lambda core, streams, now: core.reset(streams, now), st.lists(STREAMS, max_size=3)),
             Command("threshold", lambda core, stream, now: core.set_low_threshold(stream, 500), STREAMS),
+            Command(
+                "priority", lambda core, what, now: core.set_priority(*what), st.tuples(STREAMS, st.integers(0, 3))
+            ),
             Command("shutdown", lambda core, _, now: core.shutdown(now)),
         ],
         end=lambda core, now: core.abort(now),
@@ -58,7 +61,13 @@ def scenario(options: AssociationOptions, seed: int) -> Scenario:
 class TestAssociationLaws(CoreLaws):
     def make(self, seed: int) -> Scenario:
         options = AssociationOptions(
-            mtu=MTU, receive_window=32768, max_message_size=16384, send_buffer=8192, stream_send_buffer=4096
+            mtu=MTU,
+            receive_window=32768,
+            max_message_size=16384,
+            send_buffer=8192,
+            stream_send_buffer=4096,
+            interleaving=seed % 4 > 0,
+            scheduler="priority" if seed % 2 else "round-robin",
         )
         made = scenario(options, seed)
         if seed % 3:
@@ -83,6 +92,7 @@ class TestBareAssociationLaws:
                     max_message_size=16384,
                     partial_reliability=False,
                     stream_reset=False,
+                    interleaving=False,
                     zero_checksum=blocking,
                     blocking_writes=blocking,
                     heartbeat_interval=0,

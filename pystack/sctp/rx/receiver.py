@@ -1,4 +1,4 @@
-"""DATA in, messages out (RFC 9260 sections 6.2, 6.5, 6.6 and 6.9; RFC 3758 section 3.6).
+"""DATA and I-DATA in, messages out (RFC 9260 sections 6.2, 6.5, 6.6, 6.9; RFC 3758 section 3.6; RFC 8260).
 
 Puts the tracker, the window, reassembly and the acker to work on each chunk, and keeps the order of each stream. The
 read of a DATA chunk in sequence is the hot path; everything unusual turns off it at a comparison.
@@ -14,6 +14,7 @@ from pystack.sctp.events import MessageReceived
 from pystack.sctp.options import AssociationOptions
 from pystack.sctp.outbox import Outbox
 from pystack.sctp.rx.acker import Acker
+from pystack.sctp.rx.interleaved import InterleavedReassembly
 from pystack.sctp.rx.reassembly import Reassembly
 from pystack.sctp.rx.tracker import TsnTracker
 from pystack.sctp.rx.window import ReceiveWindow
@@ -21,21 +22,23 @@ from pystack.sctp.stats import Counters
 from pystack.sctp.wire.causes import CauseCode
 from pystack.sctp.wire.control import encode_abort, encode_error
 from pystack.sctp.wire.data import BEGIN, END, IMMEDIATE, UNORDERED
-from pystack.sctp.wire.fast import MASK32, unpack_data
-from pystack.sctp.wire.forward import ForwardTsnChunk
+from pystack.sctp.wire.fast import MASK32, unpack_data, unpack_idata
+from pystack.sctp.wire.forward import ForwardTsnChunk, IForwardTsnChunk
 
 __all__ = ["IncomingStream", "Receiver"]
 
 _WHOLE: Final = BEGIN | END
 _HALF: Final = 1 << 31
+_DATA: Final = 0
+_I_DATA: Final = 64
 
 
 class IncomingStream:
     """One incoming stream.
 
     Attributes:
-        next_ssn: of the ordered message that may be handed up next.
-        waiting: whole messages that wait for an earlier one, by SSN.
+        next_ssn: of the ordered message that may be handed up next; its MID when interleaving.
+        waiting: whole messages that wait for an earlier one, by the same number.
         unread: sizes of what was handed up and not consumed, oldest first.
     """
 
@@ -51,12 +54,26 @@ class Receiver:
     """The receiving half.
 
     Attributes:
-        tracker, window, acker, reassembly: its parts; see their modules.
+        tracker, window, acker, reassembly, interleaved: its parts; see their modules.
+        data_kind: the type of chunk that data comes in, DATA or I-DATA.
         streams: identifiers below this are valid.
         saw_data: the packet being read held DATA; the composer ends it with :meth:`packet_done`.
     """
 
-    __slots__ = ("_counters", "_outbox", "_streams", "acker", "reassembly", "saw_data", "streams", "tracker", "window")
+    __slots__ = (
+        "_counters",
+        "_mask",
+        "_outbox",
+        "_streams",
+        "acker",
+        "data_kind",
+        "interleaved",
+        "reassembly",
+        "saw_data",
+        "streams",
+        "tracker",
+        "window",
+    )
 
     def __init__(self, options: AssociationOptions, outbox: Outbox, counters: Counters) -> None:
         self._outbox = outbox
@@ -66,14 +83,20 @@ class Receiver:
         self.tracker = TsnTracker(options)
         self.acker = Acker(options, self.tracker, self.window)
         self.reassembly = Reassembly(self.window, options.max_message_size)
+        self.interleaved = InterleavedReassembly(self.window, options.max_message_size)
+        self.data_kind = _DATA
+        self._mask = 0xFFFF
         self.streams = options.streams
         self.saw_data = False
 
-    def begin(self, initial_tsn: int, streams: int) -> None:
+    def begin(self, initial_tsn: int, streams: int, *, interleaving: bool = False) -> None:
         """The handshake is done, or done again: expect the peer's first TSN; what was handed up stays counted."""
         self.streams = streams
+        self.data_kind = _I_DATA if interleaving else _DATA
+        self._mask = MASK32 if interleaving else 0xFFFF
         self.tracker.begin(initial_tsn)
         self.reassembly.clear()
+        self.interleaved.clear()
         self.acker.begin()
         for stream in self._streams.values():
             self._forget_order(stream)
@@ -110,10 +133,7 @@ class Receiver:
         stream = self._streams.get(number)
         if stream is None:
             if number >= self.streams:
-                self._outbox.chunk(
-                    encode_error([(CauseCode.INVALID_STREAM_IDENTIFIER, number.to_bytes(2, "big") + b"\0\0")])
-                )
-                self._outbox.drop("stream-identifier", now)
+                self._refuse_stream(number, now)
                 return
             stream = self._streams[number] = IncomingStream()
         payload = body[at + 16 : stop]
@@ -142,6 +162,77 @@ class Receiver:
             ordered = not piece.flags & UNORDERED
             self._accept(stream, MessageReceived(number, piece.ppid, b"".join(piece.parts), ordered), piece.ssn, now)
 
+    def handle_idata(self, body: bytes, at: int, stop: int, now: float) -> None:
+        """The I-DATA chunk in ``body[at:stop]``, without padding. Hot; the same steps with other numbers."""
+        self.saw_data = True
+        size = stop - at - 20
+        if size <= 0:
+            self._refuse_empty(body, at, stop, now)
+            return
+        _, flags, _, tsn, number, _, mid, last = unpack_idata(body, at)
+        tracker = self.tracker
+        window = self.window
+        ahead = (tsn - tracker.cumulative) & MASK32
+        if ahead != 1 and not self._take_ahead(tsn, ahead, now):
+            return
+        if (window.held + size > window.limit or window.items >= window.max_items) and not window.takes(
+            size, fills_gap=ahead == 1 and tracker.gapped
+        ):
+            self.acker.urgent = True
+            self._outbox.drop("window-full", now)
+            if ahead == 1 and not tracker.gapped and window.held == self.interleaved.size:
+                # Nothing that anybody could read: it would stay so for ever.
+                self._outbox.end(
+                    RemoteProtocolError("unfinished messages fill the receive window"),
+                    encode_abort([(CauseCode.OUT_OF_RESOURCE, b"")]),
+                )
+            return
+        plain = tracker.cumulative + ahead
+        if ahead == 1 and not tracker.gapped:
+            tracker.cumulative = plain
+        else:
+            tracker.add(plain)
+            self.acker.urgent = True
+        if flags & IMMEDIATE:
+            self.acker.urgent = True
+        stream = self._streams.get(number)
+        if stream is None:
+            if number >= self.streams:
+                self._refuse_stream(number, now)
+                return
+            stream = self._streams[number] = IncomingStream()
+        payload = body[at + 20 : stop]
+        if flags & _WHOLE == _WHOLE:
+            window.held += size
+            window.items += 1
+            if flags & UNORDERED or mid == stream.next_ssn:
+                self._counters.messages_received += 1
+                self._counters.bytes_received += size
+                stream.unread.append(size)
+                if flags & UNORDERED:
+                    self._outbox.events.append(MessageReceived(number, last, payload, False))
+                else:
+                    stream.next_ssn = (mid + 1) & MASK32
+                    self._outbox.events.append(MessageReceived(number, last, payload, True))
+                    if stream.waiting:
+                        self._release(stream)
+            else:
+                self._accept(stream, MessageReceived(number, last, payload, True), mid, now)
+            return
+        unordered = flags & UNORDERED
+        if not unordered and (mid != stream.next_ssn and (mid - stream.next_ssn) & MASK32 >= _HALF):
+            self._outbox.drop("mid-stale", now)
+            return
+        whole = self.interleaved.add(number << 1 | bool(unordered), mid, flags, last, payload)
+        if self.interleaved.violation:
+            self._violate(self.interleaved.violation)
+        elif whole is not None:
+            self._accept(stream, MessageReceived(number, whole.ppid, b"".join(whole.parts), not unordered), mid, now)
+
+    def refuse_kind(self) -> None:
+        """Data came in the kind of chunk that was not agreed upon (RFC 8260 section 2.2.1)."""
+        self._violate("DATA where I-DATA was agreed" if self.data_kind == _I_DATA else "I-DATA without agreement")
+
     def _take_ahead(self, tsn: int, ahead: int, now: float) -> bool:
         """A TSN that is not the next one: whether it is new and near enough."""
         tracker = self.tracker
@@ -160,13 +251,14 @@ class Receiver:
         if not message.ordered:
             self._hand_up(stream, message)
             return
-        early = (ssn - stream.next_ssn) & 0xFFFF
+        mask = self._mask
+        early = (ssn - stream.next_ssn) & mask
         if early == 0:
-            stream.next_ssn = (ssn + 1) & 0xFFFF
+            stream.next_ssn = (ssn + 1) & mask
             self._hand_up(stream, message)
             if stream.waiting:
                 self._release(stream)
-        elif early < 0x8000 and ssn not in stream.waiting:
+        elif early <= mask >> 1 and ssn not in stream.waiting:
             stream.waiting[ssn] = message
         else:
             self.window.held -= len(message.data)
@@ -181,8 +273,12 @@ class Receiver:
 
     def _release(self, stream: IncomingStream) -> None:
         while (message := stream.waiting.pop(stream.next_ssn, None)) is not None:
-            stream.next_ssn = (stream.next_ssn + 1) & 0xFFFF
+            stream.next_ssn = (stream.next_ssn + 1) & self._mask
             self._hand_up(stream, message)
+
+    def _refuse_stream(self, number: int, now: float) -> None:
+        self._outbox.chunk(encode_error([(CauseCode.INVALID_STREAM_IDENTIFIER, number.to_bytes(2, "big") + b"\0\0")]))
+        self._outbox.drop("stream-identifier", now)
 
     def _refuse_empty(self, body: bytes, at: int, stop: int, now: float) -> None:
         if stop - at < 16:
@@ -213,18 +309,36 @@ class Receiver:
                     self._skip(number, ssn)
         self.acker.write_now()
 
+    def handle_iforward(self, chunk: IForwardTsnChunk) -> None:
+        """I-FORWARD-TSN (RFC 8260 section 2.3.1): the same by MID; named twice, the higher one counts."""
+        tracker = self.tracker
+        plain = tracker.plain(chunk.cumulative_tsn)
+        if plain > tracker.cumulative:
+            tracker.skip_to(plain)
+            highest: dict[int, int] = {}
+            for number, unordered, mid in chunk.skips:
+                kind = number << 1 | unordered
+                if number < self.streams and (mid - highest.get(kind, mid)) & MASK32 < _HALF:
+                    highest[kind] = mid
+            for kind, mid in highest.items():
+                self.interleaved.drop_through(kind, mid)
+                if not kind & 1:
+                    self._skip(kind >> 1, mid)
+        self.acker.write_now()
+
     def _skip(self, number: int, ssn: int) -> None:
         stream = self._streams.get(number)
         if stream is None:
             stream = self._streams[number] = IncomingStream()
-        distance = (ssn - stream.next_ssn) & 0xFFFF
-        if distance >= 0x8000:
+        mask = self._mask
+        distance = (ssn - stream.next_ssn) & mask
+        if distance > mask >> 1:
             return
         # Whole messages up to the skipped one are still good, in their order.
-        ready = [one for one in stream.waiting if (one - stream.next_ssn) & 0xFFFF <= distance]
-        for one in sorted(ready, key=lambda value: (value - stream.next_ssn) & 0xFFFF):
+        ready = [one for one in stream.waiting if (one - stream.next_ssn) & mask <= distance]
+        for one in sorted(ready, key=lambda value: (value - stream.next_ssn) & mask):
             self._hand_up(stream, stream.waiting.pop(one))
-        stream.next_ssn = (ssn + 1) & 0xFFFF
+        stream.next_ssn = (ssn + 1) & mask
         self._release(stream)
 
     def consume(self, number: int, nbytes: int) -> None:
@@ -265,4 +379,5 @@ class Receiver:
         """The association ended: nothing more is acknowledged."""
         self.acker.begin()
         self.reassembly.clear()
+        self.interleaved.clear()
         self._streams.clear()

@@ -6,6 +6,7 @@ packet may be, so nothing that leaves is longer. Called by ``Association.flush``
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from pystack.sctp.options import AssociationOptions
@@ -27,9 +28,10 @@ class Packer:
 
     Attributes:
         seal: closes packets to the peer; replaced when the peer's tag is known.
+        next_chunk: gives new data; the scheduler's, or the interleaver's when the peer agreed.
     """
 
-    __slots__ = ("_acker", "_capacity", "_lifecycle", "_outbox", "_retransmitter", "_scheduler", "seal")
+    __slots__ = ("_acker", "_capacity", "_lifecycle", "_outbox", "_retransmitter", "_scheduler", "next_chunk", "seal")
 
     def __init__(
         self,
@@ -46,12 +48,13 @@ class Packer:
         self._acker = acker
         self._retransmitter = retransmitter
         self._scheduler = scheduler
+        self.next_chunk: Callable[[int, float], bytes | None] = scheduler.next_chunk
         self.seal = Seal(options.local_port, options.remote_port, 0)
 
     def fill(self, now: float, limit: float) -> list[bytes]:
         """Everything that may go now, in at most ``limit`` packets; empty when there is nothing."""
         acker, outbox, retransmitter = self._acker, self._outbox, self._retransmitter
-        next_chunk, ring = self._scheduler.next_chunk, self._scheduler.ring
+        next_chunk, ring = self.next_chunk, self._scheduler.ring
         sends = self._lifecycle.sends
         close = self.seal.close
         packets: list[bytes] = []

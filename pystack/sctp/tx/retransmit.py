@@ -21,7 +21,7 @@ from pystack.sctp.tx.rto import RetransmissionTimeout
 from pystack.sctp.tx.send_queue import OutgoingMessage, SendQueue
 from pystack.sctp.wire.data import UNORDERED
 from pystack.sctp.wire.fast import MASK32, unpack_gaps
-from pystack.sctp.wire.forward import FORWARD_OVERHEAD, ForwardTsnChunk
+from pystack.sctp.wire.forward import FORWARD_OVERHEAD, ForwardTsnChunk, IForwardTsnChunk
 
 __all__ = ["Retransmitter"]
 
@@ -39,6 +39,7 @@ class Retransmitter:
         timed_tsn, timed_at: the chunk that measures the round trip, -1 for none (one sample per round trip, and none
             from a chunk that was sent twice).
         partial_reliability: the peer understands FORWARD-TSN.
+        interleaving: it is I-FORWARD-TSN that it understands (RFC 8260).
     """
 
     __slots__ = (
@@ -51,14 +52,15 @@ class Retransmitter:
         "_gate",
         "_heard",
         "_last_gaps",
-        "_max_skips",
         "_outbox",
         "_peer_point",
         "_queue",
         "_recover",
         "_room",
         "_rto",
+        "_skip_room",
         "_skips",
+        "interleaving",
         "outstanding",
         "partial_reliability",
         "peer_window",
@@ -86,7 +88,8 @@ class Retransmitter:
         self._counters = counters
         self._outbox = outbox
         self._room = options.capacity
-        self._max_skips = (options.capacity - FORWARD_OVERHEAD) // 4
+        self._skip_room = options.capacity - FORWARD_OVERHEAD
+        self.interleaving = False
         self.partial_reliability = True  # until the peer is known to lack it: what has not departed may be dropped
         self.begin(0, 0)
 
@@ -352,9 +355,14 @@ class Retransmitter:
                     message = chunk.message
                     if not message.abandoned:
                         break
-                    if not message.flags & UNORDERED:
+                    if self.interleaving:
+                        kind = message.stream.number << 1 | bool(message.flags & UNORDERED)
+                        if kind not in self._skips and 8 * len(self._skips) + 8 > self._skip_room:
+                            break
+                        self._skips[kind] = message.ssn
+                    elif not message.flags & UNORDERED:
                         number = message.stream.number
-                        if number not in self._skips and len(self._skips) >= self._max_skips:
+                        if number not in self._skips and 4 * len(self._skips) + 4 > self._skip_room:
                             break
                         self._skips[number] = message.ssn
                     point = chunk.tsn
@@ -368,9 +376,13 @@ class Retransmitter:
 
     def take_forward(self, room: int) -> bytes | None:
         """The FORWARD-TSN chunk that is due, once, if it fits into ``room`` bytes; it always fits into a packet."""
-        if not self._forward_due or FORWARD_OVERHEAD + 4 * len(self._skips) > room:
+        each = 8 if self.interleaving else 4
+        if not self._forward_due or FORWARD_OVERHEAD + each * len(self._skips) > room:
             return None
         self._forward_due = False
+        if self.interleaving:
+            skips = [(kind >> 1, bool(kind & 1), mid) for kind, mid in self._skips.items()]
+            return IForwardTsnChunk(self._peer_point & MASK32, skips).encode()
         return ForwardTsnChunk(self._peer_point & MASK32, list(self._skips.items())).encode()
 
     @property

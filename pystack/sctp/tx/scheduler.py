@@ -1,8 +1,9 @@
 """Departure: which message goes next, and the moment at which it gets its numbers (RFC 9260 sections 6.1, 6.5, 6.9).
 
-Streams take turns message by message; without interleaving (RFC 8260) a message's fragments go together. Fragments are
-slices, each as large as a packet allows. A message that needs fragments anyway may begin in the rest of a packet if at
-least half of it is free; one that fits into a packet is never cut. Called by the packer, once per chunk: hot.
+Streams take turns message by message, and a message's fragments go together; ``interleaver.py`` is the other form.
+Fragments are slices, each as large as a packet allows. A message that needs fragments anyway may begin in the rest of a
+packet if at least half of it is free; one that fits into a packet is never cut. Called by the packer, once per chunk:
+hot.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Scheduler:
             congestion = self._congestion
             if tsn - outstanding.cumulative == 1:
                 # Nothing outstanding: one chunk may go whatever the peer's window, to probe it (section 6.1, rule A).
-                self._wake_up(now)
+                self.wake_up(now)
             elif flight >= congestion.window or size > retransmitter.peer_window - flight or congestion.allowance <= 0:
                 return None
             flags = message.flags
@@ -137,6 +138,7 @@ class Scheduler:
             return wire
         return None
 
-    def _wake_up(self, now: float) -> None:
+    def wake_up(self, now: float) -> None:
+        """Data departs after silence: a window from long ago means little."""
         if self.last_departure:
             self._congestion.idled(int((now - self.last_departure) / self._rto.value))

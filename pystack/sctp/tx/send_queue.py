@@ -21,7 +21,8 @@ class OutgoingMessage:
     Attributes:
         offset: bytes that have departed.
         flags: ``UNORDERED`` or 0.
-        ssn: stream sequence number, assigned when the first fragment departs.
+        ssn: stream sequence number, or message identifier when interleaving; assigned when the first fragment departs.
+        fsn: number of the next fragment; only when interleaving.
         max_retransmits: how often a fragment may be sent again; -1 for no limit.
         expires: absolute time after which it is given up; ``inf`` for never.
         abandoned: given up after some of it departed.
@@ -34,6 +35,7 @@ class OutgoingMessage:
         "expires",
         "first_tsn",
         "flags",
+        "fsn",
         "last_tsn",
         "max_retransmits",
         "offset",
@@ -42,6 +44,8 @@ class OutgoingMessage:
         "ssn",
         "stream",
     )
+
+    fsn: int
 
     def __init__(
         self, stream: OutgoingStream, data: bytes, ppid: int, flags: int, max_retransmits: int, expires: float
@@ -68,7 +72,9 @@ class OutgoingStream:
         queue: messages that have not wholly departed; only the first can have begun to.
         held: messages that came after a reset was asked for; they wait until it is done.
         queued: bytes of both that have not departed.
-        next_ssn: for the next ordered message.
+        next_ssn: for the next ordered message; its message identifier when interleaving.
+        next_unordered: message identifier for the next unordered message; only when interleaving.
+        priority: the lowest goes first, with the priority scheduler.
         low_threshold: see ``Association.set_low_threshold``.
         resetting: a reset was asked for and is not done.
         low_event, writable_event: made once, because they are told often.
@@ -79,7 +85,9 @@ class OutgoingStream:
         "low_event",
         "low_threshold",
         "next_ssn",
+        "next_unordered",
         "number",
+        "priority",
         "queue",
         "queued",
         "resetting",
@@ -92,6 +100,8 @@ class OutgoingStream:
         self.held: deque[OutgoingMessage] = deque()
         self.queued = 0
         self.next_ssn = 0
+        self.next_unordered = 0
+        self.priority = 256
         self.low_threshold = 0
         self.resetting = False
         self.low_event = BufferedAmountLow(number)
@@ -107,11 +117,11 @@ class SendQueue:
 
     __slots__ = ("_expiring", "_order", "_streams", "ring")
 
-    def __init__(self) -> None:
+    def __init__(self, ring: deque[OutgoingStream] | None = None) -> None:
         self._streams: dict[int, OutgoingStream] = {}
         self._expiring: list[tuple[float, int, OutgoingMessage]] = []
         self._order = 0
-        self.ring: deque[OutgoingStream] = deque()
+        self.ring: deque[OutgoingStream] = deque() if ring is None else ring
 
     def stream(self, number: int) -> OutgoingStream:
         """The stream of that number, made when it is first asked for."""

@@ -13,11 +13,22 @@ from typing import Any, Final
 
 from crc32c import crc32c
 
-__all__ = ["MASK32", "Seal", "encode_data", "encode_sack", "unpack_data", "unpack_gaps", "unpack_sack"]
+__all__ = [
+    "MASK32",
+    "Seal",
+    "encode_data",
+    "encode_idata",
+    "encode_sack",
+    "unpack_data",
+    "unpack_gaps",
+    "unpack_idata",
+    "unpack_sack",
+]
 
 MASK32: Final = 0xFFFFFFFF
 _HEADER = Struct("!HHL")
 _DATA = Struct("!BBHLHHL")
+_IDATA = Struct("!BBHLHHLL")
 _SACK = Struct("!BBHLLHH")
 _SACK_BODY = Struct("!LLHH")
 _CHECKSUM = Struct("<L")
@@ -25,12 +36,16 @@ _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 _ZERO: Final = bytes(4)
 
 _pack_data = _DATA.pack
+_pack_idata = _IDATA.pack
 _pack_sack = _SACK.pack
 _pack_checksum = _CHECKSUM.pack
 _unpack_checksum = _CHECKSUM.unpack_from
 
 unpack_data: Callable[[bytes, int], tuple[Any, ...]] = _DATA.unpack_from
 """``(type, flags, length, tsn, stream, ssn, ppid)`` at an offset; twin of :meth:`DataChunk.decode`."""
+
+unpack_idata: Callable[[bytes, int], tuple[Any, ...]] = _IDATA.unpack_from
+"""``(type, flags, length, tsn, stream, reserved, mid, ppid or fsn)``; twin of :meth:`IDataChunk.decode`."""
 
 unpack_sack: Callable[[bytes, int], tuple[Any, ...]] = _SACK_BODY.unpack_from
 """``(cumulative tsn, a_rwnd, gap count, duplicate count)`` behind a chunk header; twin of :meth:`SackChunk.decode`."""
@@ -40,6 +55,12 @@ def encode_data(flags: int, tsn: int, stream: int, ssn: int, ppid: int, payload:
     """A padded DATA chunk; twin of :meth:`DataChunk.encode`."""
     size = len(payload)
     return _pack_data(0, flags, 16 + size, tsn, stream, ssn, ppid) + payload + _PADDING[size & 3]
+
+
+def encode_idata(flags: int, tsn: int, stream: int, mid: int, last: int, payload: bytes) -> bytes:
+    """A padded I-DATA chunk, ``last`` its PPID or FSN; twin of :meth:`IDataChunk.encode`."""
+    size = len(payload)
+    return _pack_idata(64, flags, 20 + size, tsn, stream, 0, mid, last) + payload + _PADDING[size & 3]
 
 
 def encode_sack(cumulative_tsn: int, a_rwnd: int, gaps: bytes, duplicates: bytes) -> bytes:

@@ -46,8 +46,10 @@ class ChunkType(IntEnum):
     ECNE = 12
     CWR = 13
     SHUTDOWN_COMPLETE = 14
+    I_DATA = 64
     RE_CONFIG = 130
     FORWARD_TSN = 192
+    I_FORWARD_TSN = 194
 
 
 def checksum(packet: bytes) -> int:

@@ -10,6 +10,7 @@ from pystack.errors import DecodeError
 from pystack.sctp.cookie import CookieJar, PeerParameters, StateCookie
 from pystack.sctp.options import AssociationOptions
 from pystack.sctp.rx.acker import Acker
+from pystack.sctp.rx.interleaved import InterleavedReassembly
 from pystack.sctp.rx.reassembly import Reassembly
 from pystack.sctp.rx.tracker import TsnTracker
 from pystack.sctp.rx.window import ITEM_COST, ReceiveWindow
@@ -17,6 +18,7 @@ from pystack.sctp.wire.data import BEGIN, END, UNORDERED
 from pystack.sctp.wire.fast import unpack_gaps
 
 OPTIONS = AssociationOptions()
+U32 = st.integers(0, 0xFFFFFFFF)
 
 
 def reference_gaps(arrived, cumulative):
@@ -121,6 +123,50 @@ def test_fragments_in_any_order_become_the_messages(lengths, chance, unordered):
     assert len(reassembly) == 0
     assert window.held == sum(len(content) for _, content in expected)
     assert window.items == len(expected)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(2, 12), min_size=1, max_size=8), st.randoms(use_true_random=False), st.integers(0, 2**32 - 1)
+)
+def test_interleaved_fragments_in_any_order_become_the_messages(lengths, chance, first_mid):
+    """I06, I07, D03: every permutation, MIDs past their wrap, several streams and both kinds."""
+    window = ReceiveWindow(OPTIONS)
+    reassembly = InterleavedReassembly(window, 1000)
+    fragments, expected = [], []
+    for number, length in enumerate(lengths):
+        kind, mid = number % 4, (first_mid + number) & 0xFFFFFFFF
+        content = [bytes([number, part]) for part in range(length)]
+        expected.append((50 + number, b"".join(content)))
+        for part, payload in enumerate(content):
+            flags = (BEGIN if part == 0 else 0) | (END if part == length - 1 else 0)
+            fragments.append((kind, mid, flags, part or 50 + number, payload))
+    chance.shuffle(fragments)
+    found = []
+    for fragment in fragments:
+        whole = reassembly.add(*fragment)
+        assert not reassembly.violation
+        if whole is not None:
+            found.append((whole.ppid, b"".join(whole.parts)))
+    assert sorted(found) == expected
+    assert len(reassembly) == reassembly.size == 0
+    assert window.held == sum(len(content) for _, content in expected)
+    assert window.items == len(expected)
+
+
+def test_what_interleaved_messages_hold_is_given_back():
+    """I10, P13: up to a MID and of one kind only; then all of it."""
+    window = ReceiveWindow(OPTIONS)
+    reassembly = InterleavedReassembly(window, 1000)
+    for kind in (2, 3):
+        for mid in (0xFFFFFFFF, 0, 1):
+            reassembly.add(kind, mid, BEGIN, 53, b"aaaa")
+            reassembly.add(kind, mid, 0, 7, b"bbbb")
+    reassembly.drop_through(2, 0)
+    reassembly.drop_through(9, 0)
+    assert (window.held, window.items, len(reassembly), reassembly.size) == (32, 8, 4, 32)
+    reassembly.clear()
+    assert (window.held, window.items, len(reassembly), reassembly.size) == (0, 0, 0, 0)
 
 
 def test_interleaved_messages_are_a_violation():

@@ -10,8 +10,18 @@ from pystack.errors import DecodeError
 from pystack.sctp.wire import control
 from pystack.sctp.wire.causes import CauseCode, decode_causes, describe_causes, encode_causes
 from pystack.sctp.wire.data import DataChunk
-from pystack.sctp.wire.fast import Seal, encode_data, encode_sack, unpack_data, unpack_gaps, unpack_sack
-from pystack.sctp.wire.forward import ForwardTsnChunk
+from pystack.sctp.wire.fast import (
+    Seal,
+    encode_data,
+    encode_idata,
+    encode_sack,
+    unpack_data,
+    unpack_gaps,
+    unpack_idata,
+    unpack_sack,
+)
+from pystack.sctp.wire.forward import ForwardTsnChunk, IForwardTsnChunk
+from pystack.sctp.wire.idata import IDataChunk
 from pystack.sctp.wire.init import InitChunk, sift_parameters
 from pystack.sctp.wire.packet import ChunkType, Packet, checksum, iter_chunks
 from pystack.sctp.wire.params import decode_parameters, encode_parameters
@@ -70,6 +80,28 @@ def test_data_chunks_equal_their_plain_twin(flags, tsn, stream, ssn, ppid, paylo
     ((kind, read_flags, body),) = iter_chunks(wire)
     assert kind == ChunkType.DATA
     assert DataChunk.decode(read_flags, body) == chunk
+
+
+@settings(deadline=None)
+@given(st.integers(0, 15), U32, U16, U32, U32, st.binary(min_size=1, max_size=50))
+def test_i_data_chunks_equal_their_plain_twin(flags, tsn, stream, mid, last, payload):
+    ppid, fsn = (last, 0) if flags & 2 else (0, last)
+    chunk = IDataChunk(flags, tsn, stream, mid, ppid, fsn, payload)
+    wire = encode_idata(flags, tsn, stream, mid, last, payload)
+    assert wire == chunk.encode()
+    assert unpack_idata(b"xx" + wire, 2) == (64, flags, 20 + len(payload), tsn, stream, 0, mid, last)
+    ((kind, read_flags, body),) = iter_chunks(wire)
+    assert kind == ChunkType.I_DATA
+    assert IDataChunk.decode(read_flags, body) == chunk
+
+
+@settings(deadline=None)
+@given(U32, st.lists(st.tuples(U16, st.booleans(), U32), max_size=20))
+def test_i_forward_tsn_round_trips(tsn, skips):
+    chunk = IForwardTsnChunk(tsn, skips)
+    ((kind, _, body),) = iter_chunks(chunk.encode())
+    assert kind == ChunkType.I_FORWARD_TSN
+    assert IForwardTsnChunk.decode(body) == chunk
 
 
 @settings(deadline=None)

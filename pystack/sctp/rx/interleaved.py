@@ -1,0 +1,141 @@
+"""Fragments back into messages where they interleave (RFC 8260 section 2.2.3).
+
+Each message is found by its stream, its kind (ordered or not) and its MID, and put together by FSN. Fragments in order,
+the usual case, cost two look-ups each; those that came early wait by their number. Bounded by the receive window, which
+counts every fragment.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pystack.sctp.rx.window import ReceiveWindow
+from pystack.sctp.wire.data import BEGIN, END
+from pystack.sctp.wire.fast import MASK32
+
+__all__ = ["Assembly", "InterleavedReassembly"]
+
+_HALF: Final = 1 << 31
+
+
+class Assembly:
+    """What is here of one message.
+
+    Attributes:
+        parts: payloads from the first on, without a hole.
+        early: payloads behind a hole, by FSN.
+        last: FSN of the last fragment, -1 until it came.
+        ppid: of the first fragment.
+        size: bytes of all that is here.
+    """
+
+    __slots__ = ("early", "last", "parts", "ppid", "size")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.early: dict[int, bytes] = {}
+        self.last = -1
+        self.ppid = 0
+        self.size = 0
+
+
+class InterleavedReassembly:
+    """All unfinished messages of one association.
+
+    Attributes:
+        size: bytes held in here.
+        violation: what the peer did that no honest sender does.
+    """
+
+    __slots__ = ("_kinds", "_limit", "_window", "size", "violation")
+
+    def __init__(self, window: ReceiveWindow, max_message_size: int) -> None:
+        self._window = window
+        self._limit = max_message_size
+        self._kinds: dict[int, dict[int, Assembly]] = {}
+        self.size = 0
+        self.violation = ""
+
+    def __len__(self) -> int:
+        """How many messages are unfinished."""
+        return sum(map(len, self._kinds.values()))
+
+    def add(self, kind: int, mid: int, flags: int, last: int, payload: bytes) -> Assembly | None:
+        """Take a fragment (not a whole message); return the message if that completes it.
+
+        Args:
+            kind: twice the stream's number, plus one for unordered.
+            mid: message identifier.
+            flags: of the chunk.
+            last: the chunk's last field: PPID if it has BEGIN, FSN otherwise.
+            payload: at least one byte.
+        """
+        unfinished = self._kinds.get(kind)
+        if unfinished is None:
+            unfinished = self._kinds[kind] = {}
+        it = unfinished.get(mid)
+        if it is None:
+            it = unfinished[mid] = Assembly()
+        parts = it.parts
+        if flags & BEGIN:
+            fsn = 0
+            it.ppid = last
+        else:
+            fsn = last
+        if fsn < len(parts) or fsn in it.early or (fsn == 0 and not flags & BEGIN):
+            self.violation = "two fragments with the same number"
+            return None
+        if flags & END:
+            if it.last >= 0 or (it.early and max(it.early) > fsn):
+                self.violation = "a fragment behind the last one"
+                return None
+            it.last = fsn
+        elif 0 <= it.last < fsn:
+            self.violation = "a fragment behind the last one"
+            return None
+        size = len(payload)
+        window = self._window
+        window.held += size
+        window.items += 1
+        self.size += size
+        it.size += size
+        if fsn == len(parts):
+            parts.append(payload)
+            if it.early:
+                while (payload := it.early.pop(len(parts), b"")) != b"":
+                    parts.append(payload)
+        else:
+            it.early[fsn] = payload
+        if it.size > self._limit:
+            self.violation = f"a message larger than {self._limit} bytes"
+        if parts and len(parts) == it.last + 1:
+            del unfinished[mid]
+            if not unfinished:
+                del self._kinds[kind]
+            self.size -= it.size
+            window.items -= len(parts) - 1
+            return it
+        return None
+
+    def drop_through(self, kind: int, mid: int) -> None:
+        """I-FORWARD-TSN: messages of that kind up to ``mid`` never become whole."""
+        unfinished = self._kinds.get(kind)
+        if unfinished is None:
+            return
+        for one in [one for one in unfinished if (mid - one) & MASK32 < _HALF]:
+            self._give_back(unfinished.pop(one))
+        if not unfinished:
+            del self._kinds[kind]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for unfinished in self._kinds.values():
+            for it in unfinished.values():
+                self._give_back(it)
+        self._kinds.clear()
+        self.violation = ""
+
+    def _give_back(self, it: Assembly) -> None:
+        self.size -= it.size
+        self._window.held -= it.size
+        self._window.items -= len(it.parts) + len(it.early)
