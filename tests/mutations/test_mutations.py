@@ -1,8 +1,9 @@
 """Proof that the tests can fail: the product is broken on purpose, in a copy, and the named test must notice.
 
-``mutations.toml`` beside this file lists what is broken and who notices. Each entry is applied to a copy of the sources
-(never to the checkout), the test is run there in a process of its own, and must fail; an entry whose ``old`` text is
-not there exactly once is out of date and fails, too. On the unbroken sources the same tests pass as part of the suite.
+The catalogues beside this file (``*.toml``) list what is broken and who notices. Each entry is applied to a copy of the
+sources (never to the checkout), the test is run there in a process of its own, and must fail; an entry whose ``old``
+text is not there exactly once is out of date and fails, too. On the unbroken sources the same tests pass as part of the
+suite.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MUTATIONS: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "mutations.toml").read_text())["mutation"]
+MUTATIONS: list[dict[str, Any]] = [
+    mutation
+    for catalogue in sorted(Path(__file__).parent.glob("*.toml"))
+    for mutation in tomllib.loads(catalogue.read_text())["mutation"]
+]
 
 
 def test_there_are_enough_and_no_two_are_alike() -> None:
