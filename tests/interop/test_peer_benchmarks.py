@@ -1,0 +1,59 @@
+"""The benchmark command as users call it, and the promise that it holds: three times less CPU per byte than aiortc."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmark(*arguments: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments, "--json"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.component("aiortc")
+@pytest.mark.timeout(300)
+def test_a_data_channel_costs_a_third_of_aiortcs_cpu_per_byte(tmp_path):
+    result = benchmark(
+        "datachannel", "--rounds", "3", "--case", "16KiB-1proc", "--plot", str(tmp_path / "datachannel.svg")
+    )
+    assert result["benchmark"] == "datachannel"
+    assert {"python", "versions", "cases"} <= result.keys()
+    [case] = result["cases"]
+    print(case)
+    assert case["case"] == "16KiB-1proc"
+    assert case["unit"] == "CPU-s/GB"
+    assert case["peer_name"].startswith("aiortc ")
+    assert case["rounds"] == 3
+    assert case["ratio"] == pytest.approx(case["peer"] / case["ours"], rel=0.01)
+    assert case["ratio"] >= 3
+    assert (tmp_path / "datachannel.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.component("pylibsrtp")
+def test_a_case_that_is_not_there_is_named():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "srtp", "--case", "nonsense"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert "gcm-protect" in done.stderr
