@@ -18,8 +18,8 @@ from pystack.errors import InvalidArgument
 __all__ = ["Credentials", "make_credentials"]
 
 _ICE_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}", re.ASCII)
-_PWD = re.compile(r"[A-Za-z0-9+/]{22,256}", re.ASCII)
+_UFRAG = re.compile(r"[A-Za-z0-9+/_-]{4,256}", re.ASCII)
+_PWD = re.compile(r"[A-Za-z0-9+/_-]{22,256}", re.ASCII)
 
 
 @attrs.frozen
@@ -33,13 +33,15 @@ class Credentials:
     def checked(cls, ufrag: str, pwd: str) -> Self:
         """Take what a peer's description says.
 
+        Beside the ice-chars of RFC 8839 section 5.4, ``-`` and ``_`` are taken: some peers draw from URL-safe base64.
+
         Raises:
-            InvalidArgument: the fragment is not 4 to 256 ice-chars, or the password not 22 to 256.
+            InvalidArgument: the fragment is not 4 to 256 such characters, or the password not 22 to 256.
         """
         if _UFRAG.fullmatch(ufrag) is None:
-            raise InvalidArgument(f"ice-ufrag must be 4 to 256 of A-Z a-z 0-9 + /, not {ufrag[:40]!r}")
+            raise InvalidArgument(f"ice-ufrag must be 4 to 256 of A-Z a-z 0-9 + / - _, not {ufrag[:40]!r}")
         if _PWD.fullmatch(pwd) is None:
-            raise InvalidArgument(f"ice-pwd must be 22 to 256 of A-Z a-z 0-9 + /, not {len(pwd)} other characters")
+            raise InvalidArgument(f"ice-pwd must be 22 to 256 of A-Z a-z 0-9 + / - _, not {len(pwd)} other characters")
         return cls(ufrag, pwd)
 
     @property
