@@ -11,16 +11,8 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pystack.base import SeededRandomness
 from pystack.errors import LOCAL, Closed, LocalProtocolError
@@ -38,7 +30,7 @@ from pystack.sctp import (
 from pystack.testing.link import LinkOptions
 from pystack.testing.pair import Pair
 from pystack.testing.world import Node
-from tests.sim.liveness.count import Tally
+from tests.sim.liveness.schedules import Tally, run_schedules
 
 TALLY = Tally("association")
 STREAMS = 3
@@ -295,25 +287,11 @@ class AssociationMachine(RuleBasedStateMachine):
             assert [ref() for ref in refs] == [None, None]
 
 
-def _run(examples: int, steps: int = 30) -> None:
-    run_state_machine_as_test(
-        AssociationMachine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        ),
-    )
-    print("\n" + TALLY.report())
-
-
 def test_random_schedules_over_two_associations() -> None:
-    _run(200)
+    run_schedules(AssociationMachine, TALLY, 200)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
 def test_twenty_thousand_schedules_over_two_associations() -> None:
-    _run(20_000)
+    run_schedules(AssociationMachine, TALLY, 20_000, shrink=True)

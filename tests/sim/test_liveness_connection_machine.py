@@ -17,16 +17,8 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pystack.base import SeededRandomness
 from pystack.errors import Closed, LocalProtocolError, Reason, TransportLost, WouldBlock
@@ -41,7 +33,7 @@ from pystack.peer import (
 from pystack.testing.link import LinkOptions
 from pystack.testing.mempath import MemoryNetwork
 from pystack.testing.peers import negotiate
-from tests.sim.liveness.count import Tally
+from tests.sim.liveness.schedules import Tally, run_schedules
 from tests.sim.liveness.stage import TurnLoop, configuration
 
 TALLY = Tally("connection")
@@ -212,10 +204,10 @@ class ConnectionMachine(RuleBasedStateMachine):
         if end := self.end_of(side, pick):
             self.go(self._start_writing(end, size, timeout, 1))
 
-    @rule(side=sides, pick=picks, size=sizes, count=st.integers(2, 15))
-    def write_many(self, side: int, pick: int, size: int, count: int) -> None:
+    @rule(side=sides, pick=picks, size=sizes, count=st.integers(2, 15), timeout=st.sampled_from((None, None, 0.3, 5.0)))
+    def write_many(self, side: int, pick: int, size: int, count: int, timeout: float | None) -> None:
         if end := self.end_of(side, pick):
-            self.go(self._start_writing(end, size, None, count))
+            self.go(self._start_writing(end, size, timeout, count))
 
     async def _start_writing(self, end: End, size: int, timeout: float | None, count: int) -> None:
         for _ in range(count):
@@ -477,26 +469,11 @@ def _link(connection: PeerConnection) -> Any:
     return transport.link
 
 
-def _run(examples: int, steps: int = 30) -> None:
-    run_state_machine_as_test(
-        ConnectionMachine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        ),
-    )
-    print("\n" + TALLY.report())
-
-
-@pytest.mark.timeout(300)
 def test_random_schedules_over_two_connections() -> None:
-    _run(200)
+    run_schedules(ConnectionMachine, TALLY, 200)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
 def test_twenty_thousand_schedules_over_two_connections() -> None:
-    _run(20_000)
+    run_schedules(ConnectionMachine, TALLY, 20_000, shrink=True)

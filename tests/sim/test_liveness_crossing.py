@@ -2,8 +2,8 @@
 
 The stage: a connection with a waiter of every kind, none of which can go on, because its peer does not read. Then it
 ends, in one way after the other. Each waiter must leave in the turn of the loop in which its end is known, and say
-why; then nobody may hold the owner. The table of ``docs/explanation/liveness.md`` is :data:`WAYS`, and a test compares
-the two.
+why; then nobody may hold the owner. The table of ``docs/explanation/liveness.md`` is :data:`WAYS`, and
+``test_liveness_page.py`` compares the two.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -30,7 +29,6 @@ from tests.sim.liveness.stage import (
     play,
 )
 
-PAGE = Path(__file__).parents[2] / "docs/explanation/liveness.md"
 LOST = TransportLost("the path is gone")
 
 OF_CHANNELS = ("writer", "writable", "opener", "reader", "iterator", "closer")
@@ -189,6 +187,14 @@ WAYS = (
     Way("the watchdog of a negotiation operation", _watchdog, "TransportLost"),
     Way("`close()` on a path that is never writable", _path_never_writable, "local"),
 )
+
+
+def crossing_table() -> str:
+    """:data:`WAYS` as a Markdown table; the page has it word for word."""
+    columns = [waiter for waiter in WAITERS if waiter != "writable"]  # which always leaves as a writer does
+    rows = [["ends by", *(f"`{column}`" for column in columns)], ["---"] * (1 + len(columns))]
+    rows += [[way.what, *(way.expected(column) for column in columns)] for way in WAYS]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _known(exits: dict[str, Exit], waiter: str) -> Exit:

@@ -1,14 +1,13 @@
 """A peer that vanishes: everything ends by itself, within bounds that are written down (rule L6; AC2.2, 3.2, 6.1, 6.2).
 
-The bounds are computed here from the options that are in force, and compared with what is seen and with what the page
-promises: ``docs/explanation/liveness.md``.
+The bounds are computed here from the options that are in force, and compared with what is seen;
+``docs/explanation/liveness.md`` promises them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,7 +24,6 @@ from pystack.testing.pair import Pair
 from pystack.testing.peers import negotiate, peer_pair
 from tests.sim.liveness.stage import CERTIFICATE, Exit, Owner, current, play
 
-PAGE = (Path(__file__).parents[2] / "docs/explanation/liveness.md").read_text
 RFC = AssociationOptions(rto_min=1.0)
 
 
@@ -56,8 +54,6 @@ def test_the_bounds_are_what_is_written() -> None:
     assert bound(RFC, RFC.rto_initial) == bound(ours, ours.rto_initial) == 363
     assert bound(ours, ours.rto_min) == pytest.approx(282)
     assert bound(ours, ours.rto_max) + ours.rto_max == 720
-    for number in ("363 s", "282 s", "720 s"):
-        assert number in PAGE()
 
 
 BOTH = pytest.mark.parametrize("options", [RFC, AssociationOptions()], ids=["rfc9260", "ours"])

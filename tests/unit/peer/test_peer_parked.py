@@ -61,6 +61,7 @@ def test_waiters_are_served_in_the_order_of_arrival() -> None:
         assert not writers.offer(b"overtakes"), "nobody passes those who wait"
         gate.room = 2
         writers.serve()
+        assert not writers.offer(b"overtakes"), "not even in the turn in which room appeared"
         await asyncio.gather(*tasks)
         assert len(writers) == 0
 
