@@ -35,13 +35,18 @@ class DataRouter:
         self.drops: dict[str, int] = {}
         self.messages = 0
 
-    def route(self, message: bytes, sender: Receiver, permitted: bool, others: Iterable[R]) -> tuple[bytes, list[R]]:
-        """The message as its receivers get it, and who they are (never the sender)."""
+    def route(
+        self, message: bytes, sender: Receiver, permitted: bool, others: Iterable[R], *, anonymous: bool = False
+    ) -> tuple[bytes, list[R]]:
+        """The message as its receivers get it, and who they are (never the sender).
+
+        ``anonymous`` is for a sender whom the others cannot see: they do not learn who it was either.
+        """
         if not permitted:
             self._drop("not permitted")
             return b"", []
         try:
-            stamped = stamp(message, sender.sid, sender.identity)
+            stamped = stamp(message, "" if anonymous else sender.sid, "" if anonymous else sender.identity)
         except DecodeError:
             self._drop("undecodable")
             return b"", []

@@ -19,7 +19,7 @@ from sfu.rooms.events import (
 from sfu.rooms.grants import Grants
 from sfu.rooms.lifecycle import LeaveReason, ParticipantState
 from sfu.rooms.membership import RoomFull
-from sfu.rooms.options import RoomOptions
+from sfu.rooms.options import RoomOptions, too_much
 from sfu.rooms.participant import Admission, Participant
 from sfu.rooms.room import Room
 from sfu.rooms.roster import Roster
@@ -48,4 +48,5 @@ __all__ = [
     "RouteRemoved",
     "TrackPublished",
     "TrackUnpublished",
+    "too_much",
 ]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import attrs
 from livekit.protocol import models
 
 __all__ = ["Grants"]
+
+_AUDIO_SOURCES: Final = frozenset({models.TrackSource.MICROPHONE, models.TrackSource.SCREEN_SHARE_AUDIO})
 
 
 @attrs.frozen(kw_only=True)
@@ -32,9 +36,11 @@ class Grants:
         """Whether the participant only serves others: neither counted nor a reason to keep a room."""
         return self.recorder or self.agent
 
-    def may_publish(self, source: int) -> bool:
-        """Whether a track of this source may be published."""
-        return self.can_publish and (not self.publish_sources or source in self.publish_sources)
+    def may_publish(self, source: int, *, audio: bool) -> bool:
+        """Whether a track of this source and kind may be published; no camera passes as a microphone."""
+        if not self.publish_sources:
+            return self.can_publish
+        return self.can_publish and source in self.publish_sources and audio == (source in _AUDIO_SOURCES)
 
     def to_message(self) -> models.ParticipantPermission:
         """Return a fresh LiveKit ``ParticipantPermission``."""

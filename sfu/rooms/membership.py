@@ -51,7 +51,7 @@ class Membership:
         context, options = self._context, self._context.options
         older = context.roster.by_identity(admission.identity)
         limit = options.max_participants
-        if limit and not admission.grants.dependent and older is None and context.roster.count >= limit:
+        if limit and not admission.dependent and older is None and context.roster.count >= limit:
             raise RoomFull(f"room {context.name!r} is full: it takes {limit} participants")
         if older is not None:
             self.depart(older, LeaveReason.DUPLICATE_IDENTITY, now, "the same identity joined again")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
-__all__ = ["RoomOptions"]
+__all__ = ["RoomOptions", "too_much"]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +23,7 @@ class RoomOptions:
         ping_interval, ping_timeout: announced to clients, whole seconds.
         max_participants: 0 for no limit.
         max_metadata: bytes of metadata, and of all attributes together.
+        max_request: bytes of an ``add_track`` (every announcement repeats it) and of a name.
         server_version: announced to clients; some refuse an empty one.
         publish_codecs: the MIME types that clients may publish, announced to them.
     """
@@ -35,5 +38,17 @@ class RoomOptions:
     ping_timeout: int = 15
     max_participants: int = 0
     max_metadata: int = 64 * 1024
+    max_request: int = 4 * 1024
     server_version: str = "0.1.0"
     publish_codecs: tuple[str, ...] = ("audio/opus", "video/VP8", "video/H264", "video/rtx")
+
+
+def too_much(options: RoomOptions, *, name: str, metadata: str, attributes: Mapping[str, str]) -> str:
+    """What of this is above its limit, in words; ``""`` if nothing is. All of it is told to the whole room."""
+    if len(name.encode()) > options.max_request:
+        return f"the name is above {options.max_request} bytes"
+    if len(metadata.encode()) > options.max_metadata:
+        return f"metadata is above {options.max_metadata} bytes"
+    if sum(len(key.encode()) + len(value.encode()) for key, value in attributes.items()) > options.max_metadata:
+        return f"the attributes are above {options.max_metadata} bytes together"
+    return ""

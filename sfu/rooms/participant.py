@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 from livekit.protocol import models
@@ -14,6 +15,8 @@ from sfu.signal import SignalSession
 from sfu.tracks import Publications, Sections, Subscription
 
 __all__ = ["Admission", "Participant", "SubscriptionRules"]
+
+_DEPENDENT: Final = frozenset({models.ParticipantInfo.Kind.AGENT, models.ParticipantInfo.Kind.EGRESS})
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +31,11 @@ class Admission:
     client: models.ClientInfo = attrs.field(factory=models.ClientInfo)
     kind: int = 0
     auto_subscribe: bool = True
+
+    @property
+    def dependent(self) -> bool:
+        """Whether it will neither count nor keep a room alive: an agent, a recorder or an egress."""
+        return self.grants.dependent or self.kind in _DEPENDENT
 
 
 @attrs.frozen(kw_only=True)
@@ -97,7 +105,4 @@ class Participant:
     @property
     def dependent(self) -> bool:
         """Whether it neither counts nor keeps a room alive: an agent, a recorder or an egress."""
-        return self.grants.dependent or self.kind in {
-            models.ParticipantInfo.Kind.AGENT,
-            models.ParticipantInfo.Kind.EGRESS,
-        }
+        return self.grants.dependent or self.kind in _DEPENDENT

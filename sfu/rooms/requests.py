@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
-from livekit.protocol import rtc
+from livekit.protocol import models, rtc
 
 from sfu.identifiers import TRACK, identifier
 from sfu.rooms.broadcast import announce
@@ -19,6 +19,7 @@ from sfu.rooms.events import CandidateArrived
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
 from sfu.rooms.negotiation import Negotiation
+from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant, SubscriptionRules
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
@@ -63,7 +64,7 @@ class Requests:
 
     def handle_add_track(self, participant: Participant, asked: rtc.AddTrackRequest, now: float) -> None:
         """The client is about to publish a track."""
-        if not participant.grants.may_publish(asked.source):
+        if not participant.grants.may_publish(asked.source, audio=asked.type == models.TrackType.AUDIO):
             self.respond(
                 participant, _Response.NOT_ALLOWED, "the token does not allow publishing this source", add_track=asked
             )
@@ -71,8 +72,9 @@ class Requests:
         if participant.publications.full:
             self.respond(participant, _Response.LIMIT_EXCEEDED, "too many tracks are being published", add_track=asked)
             return
-        if not asked.cid or len(asked.SerializeToString()) > self.context.options.max_metadata:
-            self.respond(participant, _Response.INVALID_REQUEST, "add_track needs a cid and moderate size")
+        limit = self.context.options.max_request
+        if not asked.cid or asked.ByteSize() > limit:
+            self.respond(participant, _Response.INVALID_REQUEST, f"add_track needs a cid and at most {limit} bytes")
             return
         info = participant.publications.request(asked, identifier(TRACK, self.context.randomness))
         published = rtc.TrackPublishedResponse(cid=asked.cid, track=info.to_message())
@@ -100,6 +102,10 @@ class Requests:
         self, participant: Participant, permission: rtc.SubscriptionPermission, now: float
     ) -> None:
         """The publisher says who may have its tracks."""
+        limit = self.context.options.max_metadata
+        if permission.ByteSize() > limit:
+            self.respond(participant, _Response.LIMIT_EXCEEDED, f"subscription_permission is above {limit} bytes")
+            return
         by_sid: dict[str, frozenset[str] | None] = {}
         by_identity: dict[str, frozenset[str] | None] = {}
         for each in permission.track_permissions:
@@ -118,16 +124,16 @@ class Requests:
         self, participant: Participant, update: rtc.UpdateParticipantMetadata, now: float
     ) -> None:
         """The client changes its own name, metadata or attributes."""
-        limit = self.context.options.max_metadata
+        options = self.context.options
         echo = {"request_id": update.request_id}
         attributes = participant.attributes | dict(update.attributes)
         attributes = {key: value for key, value in attributes.items() if value}
-        size = max(len(update.metadata), sum(len(key) + len(value) for key, value in attributes.items()))
         if not participant.grants.can_update_metadata:
             self.respond(participant, _Response.NOT_ALLOWED, "the token lacks canUpdateOwnMetadata", **echo)
             return
-        if size > limit:
-            self.respond(participant, _Response.LIMIT_EXCEEDED, f"metadata is above {limit} bytes", **echo)
+        excess = too_much(options, name=update.name, metadata=update.metadata, attributes=attributes)
+        if excess:
+            self.respond(participant, _Response.LIMIT_EXCEEDED, excess, **echo)
             return
         participant.name = update.name or participant.name
         participant.metadata = update.metadata or participant.metadata

@@ -146,7 +146,7 @@ class Subscribing:
     # ------------------------------------------------------------------ inside
 
     def _offer(self, subscriber: Participant, publisher: Participant, info: TrackInfo) -> None:
-        if info.sid not in subscriber.subscriptions:
+        if info.sid not in subscriber.subscriptions and not publisher.grants.hidden:
             subscriber.subscriptions[info.sid] = Subscription(
                 track=info.sid, publisher=publisher.sid, kind=info.kind, wanted=subscriber.auto_subscribe
             )
@@ -194,6 +194,10 @@ class Subscribing:
                 since=max(subscription.since, subscriber.active_since or 0.0),
             )
         )
+        publisher = self._context.roster.get(subscription.publisher)
+        if publisher is not None and publisher.publications.first_subscriber(subscription.track):
+            told = rtc.TrackSubscribed(track_sid=subscription.track)
+            self._context.outbox.send(publisher.sid, rtc.SignalResponse(track_subscribed=told))
 
     def _pause(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
         if subscription.routed:

@@ -6,6 +6,7 @@ SDKs show to people. After the upgrade only frames and the room's own messages t
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Final
@@ -19,11 +20,12 @@ from sfu.identifiers import identifier
 from sfu.rooms import Admission, LeaveReason
 from sfu.server.auth import AuthError, Claims, make_token, verify
 from sfu.server.config import DEV_KEY
+from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
 from sfu.server.runtime import Refused, Runtime
 from sfu.server.socket import SignalSocket
-from sfu.signal import MAX_FRAME, ClientHello, parse_hello, request_from_text
+from sfu.signal import MAX_FRAME, ClientHello, Pace, parse_hello, request_from_text
 
 __all__ = ["HEARTBEAT", "make_app"]
 
@@ -40,9 +42,9 @@ _POLICY: Final = (
 )
 
 
-def make_app(runtime: Runtime) -> web.Application:
+def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
     """Make the application around a runtime."""
-    app = web.Application()
+    app = web.Application(middlewares=[doorkeeper.middleware()])
     app[_RUNTIME] = runtime
     app.router.add_get("/rtc/v1", _signal)
     app.router.add_get("/rtc/v1/validate", _validate)
@@ -71,22 +73,28 @@ async def _signal(request: web.Request) -> web.StreamResponse:
     ws = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
     await ws.prepare(request)
     socket = SignalSocket(ws, text=hello.text)
-    if hello.reconnect:
-        # Sessions are not kept for a client whose signalling broke: it joins anew, which SDKs do by themselves.
-        _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
-    else:
-        try:
-            host, member = runtime.join(room, admission, hello, socket)
-        except Refused:
-            _leave(socket, LeaveReason.JOIN_FAILURE, rtc.LeaveRequest.DISCONNECT)
+    try:
+        if hello.reconnect:
+            # Sessions are not kept for a client whose signalling broke: it joins anew, which SDKs do by themselves.
+            _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
         else:
-            await _serve(ws, socket, host, member)
-    socket.finish()
-    await socket.wait_finished()
+            try:
+                host, member = runtime.join(room, admission, hello, socket)
+            except Refused:
+                _leave(socket, LeaveReason.JOIN_FAILURE, rtc.LeaveRequest.DISCONNECT)
+            else:
+                await _serve(request, ws, socket, host, member)
+    finally:
+        socket.finish()
+        await socket.wait_finished()
     return ws
 
 
-async def _serve(ws: web.WebSocketResponse, socket: SignalSocket, host: RoomHost, member: Member) -> None:
+async def _serve(
+    request: web.Request, ws: web.WebSocketResponse, socket: SignalSocket, host: RoomHost, member: Member
+) -> None:
+    loop = asyncio.get_running_loop()
+    pace = Pace(loop.time())
     try:
         async for message in ws:
             if message.type is WSMsgType.BINARY:
@@ -99,6 +107,11 @@ async def _serve(ws: web.WebSocketResponse, socket: SignalSocket, host: RoomHost
                 except DecodeError:
                     frame = b""  # says nothing, so the room counts it with its other undecodable frames
                 host.receive(member, frame)
+            wait = pace.take(len(message.data), loop.time())
+            if wait > 0:
+                await asyncio.sleep(wait)
+                if request.transport is None or request.transport.is_closing():
+                    break  # what it sent before it vanished interests nobody any more
     finally:
         host.signal_lost(member)
 
@@ -171,7 +184,8 @@ async def _dev_token(request: web.Request) -> web.Response:
     if not room or not name or len(room) > 128 or len(name) > 128:
         return web.json_response({"error": "give ?room= and ?name=, 128 characters at most"}, status=400)
     stem = _UNNAMED.sub("-", name.lower()).strip("-")
-    identity = request.query.get("identity") or identifier(f"{stem or 'guest'}-", SecretRandomness())[: len(stem) + 6]
+    stem = stem or "guest"  # a name in another script than Latin: the identity may be plain, but must be unique
+    identity = request.query.get("identity") or identifier(f"{stem}-", SecretRandomness())[: len(stem) + 7]
     keys = request.app[_RUNTIME].config.keys
     key = DEV_KEY if DEV_KEY in keys else next(iter(keys))
     token = make_token(key, keys[key], identity=identity, room=room, name=name, grants={"canUpdateOwnMetadata": True})

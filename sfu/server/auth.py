@@ -17,12 +17,13 @@ from livekit.protocol import models
 
 from sfu.rooms import Grants
 
-__all__ = ["MAX_TOKEN", "AuthError", "Claims", "make_token", "verify"]
+__all__ = ["MAX_NAME", "MAX_TOKEN", "AuthError", "Claims", "make_token", "verify"]
 
 MAX_TOKEN: Final = 16 * 1024
 """The longest token in characters."""
 _LEEWAY: Final = 10.0  # seconds by which clocks may differ
-_MAX_NAME: Final = 256
+MAX_NAME: Final = 256
+"""The longest room name and identity in characters."""
 
 
 class AuthError(Exception):
@@ -83,7 +84,7 @@ def verify(token: str, keys: Mapping[str, str], room: str = "") -> Claims:
         raise AuthError(f"the access token is longer than {MAX_TOKEN} characters")
     claims = _decode(token, keys)
     video = claims.get("video")
-    if not isinstance(video, dict) or not video.get("roomJoin"):
+    if not isinstance(video, dict) or not _allowed(video, "roomJoin", False):
         raise AuthError("the token does not allow joining: it needs the grant video.roomJoin = true")
     name_of_room = video.get("room") or room
     if not isinstance(name_of_room, str) or not name_of_room:
@@ -93,15 +94,17 @@ def verify(token: str, keys: Mapping[str, str], room: str = "") -> Claims:
     identity = claims.get("sub")
     if not isinstance(identity, str) or not identity:
         raise AuthError("the token names nobody: it needs the identity in 'sub'")
-    if len(identity) > _MAX_NAME or len(name_of_room) > _MAX_NAME:
-        raise AuthError(f"room and identity may have {_MAX_NAME} characters at most")
-    attributes = claims.get("attributes")
+    if len(identity) > MAX_NAME or len(name_of_room) > MAX_NAME:
+        raise AuthError(f"room and identity may have {MAX_NAME} characters at most")
+    attributes = claims.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise AuthError("the token's 'attributes' must be a mapping of texts to texts")
     return Claims(
-        identity=identity,
-        room=name_of_room,
-        name=str(claims.get("name") or "")[:_MAX_NAME],
-        metadata=str(claims.get("metadata") or ""),
-        attributes={str(k): str(v) for k, v in attributes.items()} if isinstance(attributes, dict) else {},
+        identity=_text("sub", identity),
+        room=_text("video.room", name_of_room),
+        name=_text("name", claims.get("name"))[:MAX_NAME],
+        metadata=_text("metadata", claims.get("metadata")),
+        attributes={_text("attributes", key): _text("attributes", value) for key, value in attributes.items()},
         kind=_kind(claims.get("kind")),
         grants=_grants(video),
     )
@@ -136,22 +139,44 @@ def _decode(token: str, keys: Mapping[str, str]) -> dict[str, Any]:
         raise AuthError(f"the token cannot be used: {error}") from None
 
 
+def _text(field: str, value: Any) -> str:
+    """The value as text that can travel: JSON can spell halves of characters, UTF-8 cannot."""
+    text = "" if value is None else str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise AuthError(f"the token's {field!r} is not proper text: it holds half of a surrogate pair") from None
+    return text
+
+
+def _allowed(video: Mapping[str, Any], name: str, default: bool) -> bool:
+    value = video.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):  # "false" is not to be taken for true
+        raise AuthError(f"the grant video.{name} must be true or false")
+    return value
+
+
+def _sources(names: Any) -> frozenset[int]:
+    """The numbers of ``canPublishSources``; a name that nobody knows must not end as "no restriction"."""
+    known = {name.lower(): number for name, number in models.TrackSource.items() if number}
+    if not isinstance(names, list) or any(str(each).lower() not in known for each in names):
+        raise AuthError("the grant video.canPublishSources must be a list of: " + ", ".join(known))
+    return frozenset(known[str(each).lower()] for each in names)
+
+
 def _grants(video: Mapping[str, Any]) -> Grants:
     def allowed(name: str, default: bool) -> bool:
-        value = video.get(name)
-        return default if value is None else bool(value)
+        return _allowed(video, name, default)
 
-    sources = video.get("canPublishSources") or []
-    known = {name.lower(): number for name, number in models.TrackSource.items()}
     can_publish = allowed("canPublish", True)
     return Grants(
         can_publish=can_publish,
         can_subscribe=allowed("canSubscribe", True),
         can_publish_data=allowed("canPublishData", can_publish),
         can_update_metadata=allowed("canUpdateOwnMetadata", False),
-        publish_sources=frozenset(known[str(each).lower()] for each in sources if str(each).lower() in known)
-        if isinstance(sources, list)
-        else frozenset(),
+        publish_sources=_sources(video.get("canPublishSources") or []),
         hidden=allowed("hidden", False),
         recorder=allowed("recorder", False),
         agent=allowed("agent", False),

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pystack
-from sfu.server.auth import make_token
+from sfu.server.auth import MAX_NAME, make_token
 from sfu.server.config import SETTINGS, ConfigError, load
 from sfu.server.serve import run
 
@@ -39,6 +39,10 @@ def _serve(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int
 
 
 def _token(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+    if not arguments.room.strip() or not arguments.identity.strip():
+        raise ConfigError("token: neither --room nor --identity may be empty")
+    if max(len(arguments.room), len(arguments.identity)) > MAX_NAME:
+        raise ConfigError(f"token: --room and --identity may have {MAX_NAME} characters at most")
     config = load({"keys": arguments.keys}, environment, arguments.config, dev=arguments.dev)
     key = next(iter(config.keys))
     grants = {

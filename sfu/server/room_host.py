@@ -112,7 +112,8 @@ class RoomHost:
         if participant is None:
             return
         others = [member for member in self._members.values() if member is not sender]
-        stamped, receivers = self._data.route(message, sender, participant.grants.can_publish_data, others)
+        grants = participant.grants
+        stamped, receivers = self._data.route(message, sender, grants.can_publish_data, others, anonymous=grants.hidden)
         for receiver in receivers:
             receiver.media.deliver(label, stamped)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import structlog
@@ -13,7 +13,7 @@ from pystack import Configuration
 from pystack.aio import UdpMux
 from pystack.base import SecretRandomness
 from pystack.dtls import Certificate
-from sfu.rooms import Admission, LeaveReason, Room, RoomFull
+from sfu.rooms import Admission, LeaveReason, Room, RoomFull, too_much
 from sfu.server.config import Config
 from sfu.server.media_session import MediaOwner, MediaSession
 from sfu.server.member import Member
@@ -22,6 +22,9 @@ from sfu.server.socket import SignalSocket
 from sfu.signal import ClientHello
 
 __all__ = ["Refused", "Runtime"]
+
+_MAX_CAPABILITIES: Final = 64
+"""What a client may list of what it can; everybody in the room is told."""
 
 
 class Refused(Exception):
@@ -56,6 +59,11 @@ class Runtime:
         Raises:
             Refused: the server is closing, or a limit is reached.
         """
+        excess = too_much(
+            self._options, name=admission.name, metadata=admission.metadata, attributes=admission.attributes
+        )
+        if excess or len(admission.client.capabilities) > _MAX_CAPABILITIES:
+            raise Refused(excess or f"a client has {_MAX_CAPABILITIES} capabilities at most")
         if self._closing:
             raise Refused("the server is shutting down; try again in a moment")
         host = self._rooms.get(room)
@@ -66,6 +74,7 @@ class Runtime:
         if (
             host is not None
             and limit
+            and not admission.dependent
             and host.room.roster.count >= limit
             and host.room.roster.by_identity(admission.identity) is None
         ):

@@ -18,6 +18,7 @@ from pystack.aio import UdpMux
 from pystack.errors import InvalidArgument
 from sfu.server.app import make_app
 from sfu.server.config import DEV_KEY, DEV_SECRET, Config, ConfigError
+from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.runtime import Runtime
 
 __all__ = ["Server", "run", "set_up_logs"]
@@ -39,6 +40,7 @@ class Server:
         self._version = version
         self._mux: UdpMux | None = None
         self._runner: web.AppRunner | None = None
+        self._doorkeeper = Doorkeeper()
         self.url = ""
 
     async def start(self) -> None:
@@ -60,7 +62,7 @@ class Server:
             raise ConfigError(f"{setting}: {getattr(error, 'strerror', None) or error}") from None
         self.runtime = Runtime(config, self._mux, self._version)
         self._runner = web.AppRunner(
-            make_app(self.runtime),
+            make_app(self.runtime, self._doorkeeper),
             access_log=None,
             shutdown_timeout=_GOODBYE,
             max_line_size=_REQUEST_LINE,
@@ -72,6 +74,8 @@ class Server:
         except OSError as error:
             await self.close()
             raise ConfigError(_explain(error, config)) from None
+        assert self._runner.server is not None
+        self._doorkeeper.watch(self._runner.server)
         host, port = self._runner.addresses[0][:2]
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{port}"
@@ -83,6 +87,7 @@ class Server:
 
     async def close(self) -> None:
         """Say goodbye to everybody and release the ports."""
+        self._doorkeeper.close()
         if self._runner is not None:
             await self.runtime.close()
             await self._runner.cleanup()

@@ -46,13 +46,13 @@ class SignalSocket:
         """Queue one binary ``SignalResponse``."""
         if self._finishing:
             return
-        self._size += len(frame)
-        if self._size > MAX_QUEUED:
+        if self._size > MAX_QUEUED:  # what waits already: one large frame alone says nothing about the client
             callback, self.on_overflow = self.on_overflow, None
             if callback is not None:
                 callback()
             return
         self._queue.append(frame)
+        self._size += len(frame)
         self._wake.set()
 
     def finish(self) -> None:

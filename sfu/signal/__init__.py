@@ -3,6 +3,7 @@
 from sfu.signal.join import MAX_DECOMPRESSED, ClientHello, parse_hello
 from sfu.signal.messages import MAX_FRAME, decode_request, request_from_text, response_to_text
 from sfu.signal.offers import Offer, Offers
+from sfu.signal.pace import Pace
 from sfu.signal.session import MAX_BAD_FRAMES, SignalSession
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ClientHello",
     "Offer",
     "Offers",
+    "Pace",
     "SignalSession",
     "decode_request",
     "parse_hello",

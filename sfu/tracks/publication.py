@@ -29,6 +29,7 @@ class Publications:
     _pending: dict[str, TrackInfo] = attrs.field(factory=dict)  # by client id, in order of asking
     _matched: dict[str, TrackInfo] = attrs.field(factory=dict)  # by mid: planned, not yet answered
     _live: dict[str, TrackInfo] = attrs.field(factory=dict)  # by sid
+    _subscribed: set[str] = attrs.field(factory=set)  # sids of live tracks that somebody has had
 
     def __iter__(self) -> Iterator[TrackInfo]:
         """The live tracks, oldest first."""
@@ -43,6 +44,13 @@ class Publications:
     def get(self, sid: str) -> TrackInfo | None:
         """The live track with this sid."""
         return self._live.get(sid)
+
+    def first_subscriber(self, sid: str) -> bool:
+        """A live track flows to somebody; whether that is for the first time (its publisher is told once)."""
+        if sid in self._subscribed or sid not in self._live:
+            return False
+        self._subscribed.add(sid)
+        return True
 
     @property
     def full(self) -> bool:
@@ -117,6 +125,7 @@ class Publications:
         ended = [info for info in self._live.values() if info.mid not in sending or info.mid in replaced]
         for info in ended:
             del self._live[info.sid]
+            self._subscribed.discard(info.sid)
         matched = [(mid, self._matched.pop(mid)) for mid in list(self._matched) if mid in sending]
         new = [info.evolve(mime_type=mime_types.get(mid, info.mime_type)) for mid, info in matched]
         for info in new:
@@ -131,6 +140,7 @@ class Publications:
         """The participant leaves: forget everything and return what was live."""
         ended = list(self._live.values())
         self._live.clear()
+        self._subscribed.clear()
         self._pending.clear()
         self._matched.clear()
         return ended

@@ -372,6 +372,46 @@ def test_grants_are_held():
     hidden = hall.join("hidden", grants=Grants(hidden=True))
     assert len(hall.received_by(hidden)) == 1
     assert "hidden" not in ada.known
+    assert hidden.publish("audio")
+    assert len(hall.received_by(ada)) == 1, "nobody is sent what somebody unseen publishes"
+
+
+def test_a_camera_does_not_pass_as_a_microphone():
+    hall = Hall()
+    voice = Grants(publish_sources=frozenset({models.TrackSource.MICROPHONE}))
+    ada = hall.join("ada", grants=voice)
+    assert ada.publish("video", source=models.TrackSource.MICROPHONE) is None
+    assert ada.publish("audio", source=models.TrackSource.MICROPHONE)
+
+
+def test_a_publisher_hears_once_that_a_track_has_its_first_subscriber():
+    hall = Hall()
+    ada = hall.join("ada")
+    voice = ada.publish("audio")
+    assert ada.heard("track_subscribed") == []
+    hall.join("grace")
+    assert [each.track_sid for each in ada.heard("track_subscribed")] == [voice]
+    hall.join("joan")
+    assert len(ada.heard("track_subscribed")) == 1
+
+
+def test_what_the_whole_room_is_told_is_bounded():
+    hall = Hall()
+    ada = hall.join("ada", grants=Grants(can_update_metadata=True))
+    grace = hall.join("grace")
+    told = sum(each.ByteSize() for each in grace.received)
+    ada.send(update_metadata=rtc.UpdateParticipantMetadata(name="n" * 10_000))
+    ada.send(update_metadata=rtc.UpdateParticipantMetadata(metadata="é" * 40_000))
+    ada.send(update_metadata=rtc.UpdateParticipantMetadata(attributes={"k": "v" * 70_000}))
+    ada.send(
+        subscription_permission=rtc.SubscriptionPermission(
+            track_permissions=[rtc.TrackPermission(participant_identity=f"p{number}") for number in range(10_000)]
+        )
+    )
+    assert [each.reason for each in ada.heard("request_response")] == [rtc.RequestResponse.LIMIT_EXCEEDED] * 4
+    ada.send(add_track=rtc.AddTrackRequest(cid="c", name="n" * 10_000))
+    assert ada.heard("request_response")[-1].reason == rtc.RequestResponse.INVALID_REQUEST
+    assert sum(each.ByteSize() for each in grace.received) == told
 
 
 def test_a_publisher_restricts_who_may_subscribe():

@@ -4,6 +4,7 @@ import { Refused, Session } from "./session.js";
 
 const $ = (id) => document.getElementById(id);
 const params = new URLSearchParams(location.search);
+const NOT_SECURE = "Camera and microphone need https or localhost, so you only watch and chat.";
 const RETRIES = [500, 1000, 2000, 4000, 8000];
 
 const page = {
@@ -23,8 +24,12 @@ const page = {
 // ------------------------------------------------------------------ joining
 
 async function enter(name, room) {
-  $("enter").disabled = true;
   showError("");
+  if (!name || !room) {
+    showError(name ? "Give the room a name." : "Tell the others your name.");
+    return;
+  }
+  $("enter").disabled = true;
   page.wanted = true;
   page.name = name;
   page.room = room;
@@ -44,9 +49,11 @@ async function enter(name, room) {
 
 async function connect() {
   const token = params.get("token") ?? (await fetchToken(page.name, page.room));
+  if (!page.wanted) throw new Refused(""); // left meanwhile
   const session = new Session({
     token,
     local: page.local,
+    muted: { audio: !page.want.audio, video: !page.want.video },
     simulcast: params.has("simulcast"),
     changed: (what, detail) => page.session === session && changed(what, detail),
   });
@@ -55,9 +62,6 @@ async function connect() {
   render();
   await session.open();
   page.retry = 0;
-  for (const kind of ["audio", "video"]) {
-    if (page.local[kind] && !page.want[kind]) session.setMuted(kind, true);
-  }
   render();
 }
 
@@ -84,7 +88,7 @@ async function openDevices() {
   page.want.video = $("with-cam").checked;
   if (!page.want.audio && !page.want.video) return;
   if (!navigator.mediaDevices) {
-    notice("Camera and microphone need https or localhost, so you only watch and chat.");
+    notice(NOT_SECURE);
     page.want.audio = page.want.video = false;
     return;
   }
@@ -129,7 +133,16 @@ function changed(what, detail) {
   if (what === "chat") addMessage(detail);
   else if (what === "ended") ended();
   else if (what === "notice") notice(page.session.explanation);
+  else if (what === "refused") refused(detail);
   else render();
+}
+
+// The server does not take this kind of track from us: do not look as if it did.
+function refused(kind) {
+  page.local[kind]?.stop();
+  page.local[kind] = null;
+  page.want[kind] = false;
+  render();
 }
 
 function ended() {
@@ -141,15 +154,22 @@ function ended() {
     setTimeout(() => {
       if (!page.wanted) return;
       connect().then(() => notice("")).catch((error) => {
+        if (!page.wanted) return;
         page.session.ending = { text: error.message, again: true };
         ended();
       });
     }, wait);
     return;
   }
+  goodbye(text);
+}
+
+function goodbye(text) {
   page.wanted = false;
+  page.retry = 0;
   stopDevices();
   clearTiles();
+  notice("");
   show("lobby");
   showError(text);
 }
@@ -163,6 +183,7 @@ function render() {
   document.title = `${session.roomName || page.room} · sfu`;
   const people = [...session.participants.values()];
   $("count").textContent = `${people.length + 1} here`;
+  $("alone").hidden = people.length > 0 || session.state !== "connected";
   setState(session.state);
   button("mic", page.want.audio);
   button("cam", page.want.video);
@@ -338,6 +359,10 @@ function button(which, on) {
 async function toggle(kind) {
   const on = !page.want[kind];
   if (on && !page.local[kind]) {
+    if (!navigator.mediaDevices) {
+      notice(NOT_SECURE);
+      return;
+    }
     try {
       const stream = await navigator.mediaDevices.getUserMedia({ [kind]: kind === "video" ? wishes()[0].video || true : true });
       page.local[kind] = stream.getTracks()[0];
@@ -386,6 +411,7 @@ addEventListener("pagehide", () => page.session?.leave());
 function leave() {
   page.wanted = false;
   page.session?.leave();
+  goodbye(""); // also when there was no session to end: between two attempts to come back
 }
 
 // For tests and for the curious: everything that the page knows.

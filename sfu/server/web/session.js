@@ -5,7 +5,7 @@ import { decodeChat, encodeChat } from "./packets.js";
 
 const LEAVE_TEXT = {
   DUPLICATE_IDENTITY: "You joined again from somewhere else, so this session was closed.",
-  SERVER_SHUTDOWN: "The server is shutting down.",
+  SERVER_SHUTDOWN: "The server was stopped. Join again once it is back.",
   ROOM_DELETED: "The room was closed.",
   ROOM_CLOSED: "The room was closed.",
   PARTICIPANT_REMOVED: "You were removed from the room.",
@@ -16,15 +16,17 @@ const LEAVE_TEXT = {
 export class Refused extends Error {}
 
 export class Session {
-  constructor({ token, local, changed, simulcast = false }) {
+  constructor({ token, local, muted, changed, simulcast = false }) {
     this.token = token;
     this.local = local; // { audio: MediaStreamTrack | null, video: MediaStreamTrack | null }
+    this.muted = muted; // { audio: boolean, video: boolean }: what the user wants, published or not
+    for (const kind of ["audio", "video"]) if (local[kind]) local[kind].enabled = !muted[kind];
     this.changed = changed;
     this.simulcast = simulcast;
     this.me = null;
     this.roomName = "";
     this.participants = new Map(); // identity -> ParticipantInfo
-    this.published = new Map(); // kind -> { sid, transceiver, muted }
+    this.published = new Map(); // kind -> { sid, transceiver }
     this.trackOfMid = {};
     this.state = "connecting"; // connecting, connected, interrupted, closed
     this.ending = null; // { text, again } once it is over
@@ -43,6 +45,7 @@ export class Session {
     const ws = new WebSocket(where.href.replace(/^http/, "ws"));
     this.ws = ws;
     await new Promise((resolve, reject) => {
+      this.abandon = () => reject(new Refused(""));
       ws.onmessage = (event) => {
         this.receive(JSON.parse(event.data));
         if (this.me) resolve();
@@ -96,15 +99,18 @@ export class Session {
     const track = this.local[kind];
     const source = kind === "audio" ? "MICROPHONE" : "CAMERA";
     const { width = 0, height = 0 } = track.getSettings();
-    const ask = { cid: track.id, name: source.toLowerCase(), type: kind.toUpperCase(), source, width, height, stream: "camera" };
+    const muted = this.muted[kind];
+    const ask = { cid: track.id, name: source.toLowerCase(), type: kind.toUpperCase(), source, width, height, muted, stream: "camera" };
     const published = new Promise((resolve) => this.waiting.set(track.id, resolve));
     this.send({ addTrack: ask });
     const info = await published;
     if (this.state === "closed") return;
+    if (!info) return this.changed("refused", kind);
     const options = { direction: "sendonly", streams: [new MediaStream([track])] };
     if (kind === "video") options.sendEncodings = this.encodings(height || 720);
     const transceiver = this.pc.addTransceiver(track, options);
-    this.published.set(kind, { sid: info.sid, transceiver, muted: false });
+    this.published.set(kind, { sid: info.sid, transceiver });
+    if (this.muted[kind] !== muted) this.send({ mute: { sid: info.sid, muted: this.muted[kind] } });
     this.offer();
     this.changed("published");
   }
@@ -120,16 +126,16 @@ export class Session {
 
   /** Mute or unmute; a camera that is off is released, so its light goes out. */
   async setMuted(kind, muted) {
+    this.muted[kind] = muted;
+    if (this.local[kind]) this.local[kind].enabled = !muted; // at once, whatever the server knows yet
     const published = this.published.get(kind);
-    if (!published) return;
-    published.muted = muted;
-    if (this.local[kind]) this.local[kind].enabled = !muted;
-    this.send({ mute: { sid: published.sid, muted } });
+    if (published) this.send({ mute: { sid: published.sid, muted } });
     this.changed("published");
   }
 
   async replace(kind, track) {
     this.local[kind] = track;
+    if (track) track.enabled = !this.muted[kind];
     const published = this.published.get(kind);
     if (published) await published.transceiver.sender.replaceTrack(track);
     else if (track) await this.publish(kind);
@@ -186,8 +192,11 @@ export class Session {
       this.addSections(numAudios, numVideos);
       this.offer();
     } else if (message.requestResponse?.message) {
-      this.explanation = message.requestResponse.message;
+      const { message: text, addTrack } = message.requestResponse;
+      this.explanation = text;
       this.changed("notice");
+      this.waiting.get(addTrack?.cid)?.(null);
+      this.waiting.delete(addTrack?.cid);
     } else if (message.leave) {
       const { reason, action } = message.leave;
       const text = LEAVE_TEXT[reason] ?? "The server ended the session.";
@@ -216,7 +225,7 @@ export class Session {
 
   chat(message) {
     if (this.reliable?.readyState !== "open") return null;
-    const line = { id: crypto.randomUUID(), timestamp: Date.now(), message };
+    const line = { id: uniqueId(), timestamp: Date.now(), message };
     this.reliable.send(encodeChat(line, ++this.sequence));
     return { ...line, identity: this.me.identity };
   }
@@ -276,6 +285,7 @@ export class Session {
 
   close() {
     this.state = "closed";
+    this.abandon?.();
     clearInterval(this.pings);
     if (this.ws) {
       this.ws.onclose = this.ws.onerror = this.ws.onmessage = null;
@@ -283,6 +293,11 @@ export class Session {
     }
     this.pc?.close();
   }
+}
+
+// crypto.randomUUID exists on https and localhost only; the chat works everywhere.
+function uniqueId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 // Chromium begins at 300 kbit/s and shrinks the picture to fit; this hint of its own lets it begin near the goal.

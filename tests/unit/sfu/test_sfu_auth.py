@@ -40,7 +40,7 @@ def test_everything_that_a_token_can_carry():
     video = {
         "room": "demo",
         "roomJoin": True,
-        "canPublishSources": ["camera", "MICROPHONE", "nonsense"],
+        "canPublishSources": ["camera", "MICROPHONE"],
         "canUpdateOwnMetadata": True,
         "hidden": True,
         "agent": True,
@@ -72,6 +72,16 @@ def test_everything_that_a_token_can_carry():
         (signed(claims(sub="")), "names nobody"),
         (signed(claims(sub="x" * 300)), "256"),
         (signed(claims(aud="x", exp="soon")), "cannot be used"),
+        (signed(claims(sub="\ud800")), "'sub' is not proper text"),
+        (signed(claims(name="\ud800")), "'name' is not proper text"),
+        (signed(claims(metadata="\udfff")), "'metadata' is not proper text"),
+        (signed(claims(attributes={"\ud800": "x"})), "'attributes' is not proper text"),
+        (signed(claims(attributes=["x"])), "'attributes' must be a mapping"),
+        (signed(claims(video={"room": "\ud800", "roomJoin": True})), "'video.room' is not proper text"),
+        (signed(claims(video={"room": "demo", "roomJoin": "false"})), "video.roomJoin must be true or false"),
+        (signed(claims(video={"room": "demo", "roomJoin": True, "canPublish": "false"})), "canPublish must be true"),
+        (signed(claims(video={"room": "demo", "roomJoin": True, "canPublishSources": ["telepathy"]})), "camera"),
+        (signed(claims(video={"room": "demo", "roomJoin": True, "canPublishSources": "camera"})), "a list of"),
     ],
 )
 def test_a_refusal_says_what_to_do(token, why):

@@ -32,6 +32,13 @@ def test_the_sender_is_stamped_and_everything_else_stays():
     assert (stamped.sequence, stamped.user.payload, stamped.user.topic, stamped.kind) == (7, b"x", "t", 1)
 
 
+def test_somebody_unseen_stays_unnamed():
+    packet = models.DataPacket(participant_identity="ada", user=models.UserPacket(participant_sid="PA_ada"))
+    message, receivers = DataRouter().route(packet.SerializeToString(), ADA, True, [GRACE], anonymous=True)
+    stamped = models.DataPacket.FromString(message)
+    assert (stamped.participant_identity, stamped.user.participant_sid, receivers) == ("", "", [GRACE])
+
+
 def test_unknown_fields_and_encrypted_packets_pass_unchanged():
     packet = models.DataPacket(
         encrypted_packet=models.EncryptedPacket(encrypted_value=b"secret", key_index=3), sequence=1

@@ -17,6 +17,7 @@ from sfu.signal import (
     MAX_FRAME,
     Offer,
     Offers,
+    Pace,
     SignalSession,
     decode_request,
     parse_hello,
@@ -137,6 +138,15 @@ def test_a_session_counts_what_it_cannot_read():
     request, replies = session.receive(rtc.SignalRequest(leave=rtc.LeaveRequest()).SerializeToString(), 2.0)
     assert request.HasField("leave")
     assert replies == []
+
+
+def test_a_pace_lets_bursts_through_and_slows_floods_down():
+    pace = Pace(100.0)
+    assert [pace.take(100, 100.0) for _ in range(200)] == [0.0] * 200
+    assert pace.take(100, 100.0) == pytest.approx(1 / 50)
+    assert pace.take(100, 160.0) == 0.0
+    assert pace.take(6 << 20, 160.0) == pytest.approx(2.0, abs=0.01)
+    assert pace.take(1, 150.0) > 0, "time that seems to go back gives nothing"
 
 
 def test_offers_wait_for_each_other_and_have_a_watchdog():
