@@ -20,8 +20,8 @@ from pystack.testing.laws import footprint
 
 pytestmark = [pytest.mark.component("chromium")]
 
-# Drops that a browser causes by itself: bandwidth probes of padding and of old packets.
-OF_THE_BROWSER = {"rtp: padding", "rtp: rtx-early", "srtp: replay", "rtp: duplicate"}
+# Drops that the browser causes by itself (bandwidth probes of padding and of old packets), and those on the way out.
+NOT_OF_NOISE = {"rtp: padding", "rtp: rtx-early", "srtp: replay", "rtp: duplicate", "media: late", "media: full"}
 
 
 @pytest.mark.timeout(400)
@@ -84,7 +84,7 @@ async def _noise(total: int, per_second: int) -> None:
             assert leg.injected.total() == total // rounds * rounds
             # Every datagram came, the browser's own and ours, and everything that had to be dropped was counted.
             assert await _missing(peer, leg) == missing
-            counted = sum(count for why, count in drops.items() if why not in OF_THE_BROWSER)
+            counted = sum(count for why, count in drops.items() if why not in NOT_OF_NOISE)
             assert counted == expected.total(), (counted, expected.total())
             for who, rate in rates["calm"].items():
                 assert rates["noise"][who] >= 0.9 * rate, rates
