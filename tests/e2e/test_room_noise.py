@@ -20,8 +20,17 @@ from pystack.testing.laws import footprint
 
 pytestmark = [pytest.mark.component("chromium")]
 
-# Drops that the browser causes by itself (bandwidth probes of padding and of old packets), and those on the way out.
-NOT_OF_NOISE = {"rtp: padding", "rtp: rtx-early", "srtp: replay", "rtp: duplicate", "media: late", "media: full"}
+# Drops that are the browser's own (bandwidth probes of padding and of old packets, an answer to a heartbeat that came
+# too late), and those on the way out.
+NOT_OF_NOISE = {
+    "rtp: padding",
+    "rtp: rtx-early",
+    "rtp: duplicate",
+    "srtp: replay",
+    "sctp: heartbeat-ack-unasked",
+    "media: late",
+    "media: full",
+}
 
 
 @pytest.mark.timeout(400)
