@@ -79,7 +79,8 @@ class Room:
             if packet.WhichOneof("value") == "chat_message":
                 yield packet.participant_identity, packet.chat_message.message
             elif packet.user.topic == CHAT_TOPIC:
-                yield packet.participant_identity, str(json.loads(packet.user.payload).get("message", ""))
+                with contextlib.suppress(ValueError, AttributeError):  # anybody may send anything on this topic
+                    yield packet.participant_identity, str(json.loads(packet.user.payload).get("message", ""))
 
     # ------------------------------------------------------------------ inside
 
@@ -191,6 +192,8 @@ def main() -> None:
             asyncio.run(run(given.url, given.room, given.name, given.key, given.secret))
         except aiohttp.WSServerHandshakeError as error:
             raise SystemExit(f"the server refused ({error.status}): check --key and --secret") from None
+        except aiohttp.InvalidURL:
+            raise SystemExit(f"{given.url} is no address: give --url ws://HOST:PORT") from None
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             raise SystemExit(
                 f"cannot join at {given.url}: {error or 'no connection in time'}; is it running?"

@@ -137,7 +137,10 @@ class Membership:
             other_participants=[participant_message(each) for each in others],
             server_version=options.server_version,
             server_info=models.ServerInfo(
-                edition=models.ServerInfo.Edition.Standard, version=options.server_version, protocol=16
+                edition=models.ServerInfo.Edition.Standard,
+                version=options.server_version,
+                protocol=16,
+                debug_info=options.about,
             ),
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,

@@ -24,7 +24,9 @@ class RoomOptions:
         max_participants: 0 for no limit.
         max_metadata: bytes of metadata, and of all attributes together.
         max_request: bytes of an ``add_track`` (every announcement repeats it) and of a name.
-        server_version: announced to clients; some refuse an empty one.
+        server_version: of LiveKit's server whose protocol is spoken. Clients compare it to learn what a server can:
+            the SDKs make no remote procedure calls below 1.8.0, and some refuse an empty one.
+        about: says in words which server this is.
         publish_codecs: the MIME types that clients may publish, announced to them.
     """
 
@@ -39,7 +41,8 @@ class RoomOptions:
     max_participants: int = 0
     max_metadata: int = 64 * 1024
     max_request: int = 4 * 1024
-    server_version: str = "0.1.0"
+    server_version: str = "1.9.0"
+    about: str = "sfu"
     publish_codecs: tuple[str, ...] = ("audio/opus", "video/VP8", "video/H264", "video/rtx")
 
 

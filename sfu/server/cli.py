@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
     except ConfigError as error:
         print(f"sfu: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped at once: clients were not told", file=sys.stderr)
+        return 130
 
 
 def _serve(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -53,7 +53,7 @@ class Config:
             join_timeout=self.join_timeout,
             empty_timeout=self.empty_timeout,
             departure_timeout=self.departure_timeout,
-            server_version=version,
+            about=f"sfu {version}",
         )
 
 

@@ -33,6 +33,8 @@ from sfu.tracks import OfferedSection, SectionPlan
 
 __all__ = ["MediaOwner", "MediaSession", "NegotiationFailed"]
 
+MAX_STRAYS: Final = 16
+"""Channels with other labels that may stay open; a client's own business, but each costs memory here."""
 _CLOCK_RATES: Final[Mapping[str, int]] = {"audio": 48000, "video": 90000}
 
 
@@ -67,11 +69,13 @@ class MediaSession:
     Attributes:
         deliveries: what waits for each of the participant's data channels, by label.
         stray_messages: messages on channels that are not LiveKit's; counted and dropped.
+        stray_channels: such channels announced so far; above :data:`MAX_STRAYS` they are closed at once.
     """
 
     def __init__(self, configuration: Configuration, owner: MediaOwner, clock: Callable[[], float]) -> None:
         self.deliveries = {label: DeliveryQueue(policy_for(label)) for label in LABELS}
         self.stray_messages = 0
+        self.stray_channels = 0
         self._owner: MediaOwner | None = owner
         self._clock = clock
         self._peer = PeerConnection(configuration)
@@ -178,6 +182,7 @@ class MediaSession:
         """What the debug page shows of this session."""
         return {
             "connection": self._peer.connection_state,
+            "strays": {"channels": self.stray_channels, "messages": self.stray_messages},
             "data": {
                 label: {"waiting": len(queue), "delivered": queue.delivered, "drops": queue.drops}
                 for label, queue in self.deliveries.items()
@@ -214,7 +219,10 @@ class MediaSession:
             channel.on_message = lambda message: self._receive(label, message)
             self._drain_later(label)
         else:
+            self.stray_channels += 1
             channel.on_message = self._stray
+            if self.stray_channels > MAX_STRAYS:
+                channel.begin_close()
 
     def _forget(self, label: str, channel: DataChannel) -> None:
         if self._channels.get(label) is channel:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from pystack.aio import UdpMux
 from pystack.errors import InvalidArgument
@@ -21,7 +22,7 @@ from sfu.server.config import DEV_KEY, DEV_SECRET, Config, ConfigError
 from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.runtime import Runtime
 
-__all__ = ["Server", "run", "set_up_logs"]
+__all__ = ["Server", "run", "set_up_logs", "without_trace"]
 
 _REQUEST_LINE: Final = 64 * 1024  # a join_request carries an SDP offer in the URL
 _GOODBYE: Final = 2.0  # seconds for connections to end when the server does
@@ -141,6 +142,17 @@ def _explain(error: OSError, config: Config) -> str:
     return f"host: cannot listen on {where}: {error.strerror or error}; choose an address of this machine with --host"
 
 
+def without_trace(record: logging.LogRecord) -> bool:
+    """A request that is not HTTP is the sender's fault: one short line, not a trace of our insides."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.msg = f"bad request: {error.message.partition(chr(10))[0][:200]}"
+        record.args = ()
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
+
+
 def set_up_logs(config: Config) -> None:
     """Send logs to standard error in the chosen form."""
     renderer: Callable[..., object] = (
@@ -159,6 +171,7 @@ def set_up_logs(config: Config) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+    logging.getLogger("aiohttp.server").addFilter(without_trace)
     logging.basicConfig(stream=sys.stderr, level=getattr(logging, config.log_level.upper()), format="%(message)s")
     for key, secret in config.keys.items():
         if len(secret) < 32 and not config.dev:

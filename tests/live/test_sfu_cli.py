@@ -1,14 +1,18 @@
 """``sfu serve`` as a process: what it prints, how it refuses, how it leaves."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 
 import pytest
+
+from sfu.server.cli import main
 
 COMMAND = [sys.executable, "-m", "sfu", "serve", "--dev", "--media-port", "0"]
 
@@ -61,3 +65,39 @@ def test_a_port_in_use_is_one_line_and_code_2():
             assert error.count("\n") == 1
         finally:
             process.kill()
+
+
+def test_a_second_ctrl_c_ends_at_once_and_without_a_trace():
+    """The first one waits for clients; a client that never reads its goodbye must not hold the person up."""
+    with start("--port", "0") as process:
+        try:
+            greeting = "\n".join(read_greeting(process))
+            port = re.search(r"http://127\.0\.0\.1:(\d+)/", greeting).group(1)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/dev/token?room=r&name=n", timeout=5) as reply:
+                token = json.load(reply)["token"]
+            with socket.create_connection(("127.0.0.1", int(port))) as deaf:
+                deaf.sendall(
+                    f"GET /rtc/v1?access_token={token} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                    "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+                )
+                assert b"101" in deaf.recv(12)
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.15)
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=10) in {0, 130, -signal.SIGINT}
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--room", "", "--identity", "ada"], "may be empty"),
+        (["--room", "demo", "--identity", "a" * 300], "256 characters"),
+    ],
+)
+def test_a_token_that_would_let_nobody_in_is_not_made(capsys, arguments, words):
+    assert main(["token", "--dev", *arguments], {}) == 2
+    assert words in capsys.readouterr().err

@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
 import gzip
+import logging
 import time
 
 import aiohttp
@@ -10,7 +12,10 @@ import jwt
 import pytest
 from livekit.protocol import models, rtc
 
+from pystack import Closed
 from sfu.server.doorkeeper import Doorkeeper
+from sfu.server.media_session import MAX_STRAYS
+from sfu.server.serve import without_trace
 from tests.live.sfu_client import Client, run, serving, token, until
 
 
@@ -121,7 +126,8 @@ def test_a_flood_of_signalling_is_read_slowly_and_the_others_go_on():
             mallory.ws._response.connection.transport.abort()
             await until(lambda: "mallory" not in grace.people, 5)
             mallory.reader.cancel()
-            mallory.peer.abort()
+            with contextlib.suppress(Closed):
+                await mallory.peer.close()
             await ada.close()
             await grace.close()
 
@@ -138,3 +144,41 @@ def test_people_whose_names_have_no_latin_letters_do_not_replace_each_other():
             assert len(identities) == 3
 
     run(main())
+
+
+def test_channels_that_nobody_asked_for_do_not_pile_up():
+    async def main():
+        async with serving() as (server, http):
+            mallory = await Client(http, "mallory").join()
+            media = server.runtime._rooms["demo"]._members[mallory.sid].media
+            channels = [mallory.peer.create_data_channel(f"x{number}") for number in range(100)]
+            await until(lambda: media.stray_channels == 100)
+            await until(lambda: sum(each.ready_state == "open" for each in channels) <= MAX_STRAYS)
+            packet = models.DataPacket(user=models.UserPacket(payload=b"x"))
+            await channels[0].write(packet.SerializeToString())
+            await until(lambda: media.stats()["strays"] == {"channels": 100, "messages": 1})
+            assert mallory.reliable.ready_state == "open"
+            await mallory.close()
+
+    run(main())
+
+
+def test_a_request_that_is_not_http_is_one_line_in_the_log(caplog):
+    async def main():
+        async with serving() as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+            writer.write(b"GET /?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"400" in await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+
+    logger = logging.getLogger("aiohttp.server")
+    logger.addFilter(without_trace)
+    try:
+        with caplog.at_level(logging.INFO):
+            run(main())
+    finally:
+        logger.removeFilter(without_trace)
+    said = [record for record in caplog.records if record.name == "aiohttp.server"]
+    assert [record.exc_info for record in said] == [None]
+    assert said[0].getMessage().startswith("bad request: ")
+    assert len(said[0].getMessage()) < 300

@@ -41,7 +41,7 @@ def test_lists_and_keys_take_commas_and_yaml(file):
     assert dict(config.keys) == {"k1": "s1", "k2": "s2"}
     assert config.empty_timeout == 2.5
     options = config.room_options("1.0")
-    assert (options.empty_timeout, options.server_version) == (2.5, "1.0")
+    assert (options.empty_timeout, options.about) == (2.5, "sfu 1.0")
 
 
 @pytest.mark.parametrize(
