@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,7 @@ class Driver:
         self.page_errors: list[str] = []
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._next = 1
+        self._browsers: list[int] = []
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -90,6 +92,9 @@ class Driver:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+            for pid in self._browsers:  # nobody else would end them; each leads a process group of its own
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
         assert self._reader is not None
         self._reader.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -119,6 +124,7 @@ class Driver:
         path = browser_path(kind)
         assert path is not None, kind
         told = await self.request("launch", browser=kind, path=path, args=args, preferences=preferences or {})
+        self._browsers.append(told["pid"])
         return Browser(self, kind, told["browser"], told["pid"], told["version"])
 
     async def _read(self) -> None:
