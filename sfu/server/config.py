@@ -137,6 +137,8 @@ def _addresses(value: Any) -> tuple[str, ...]:
 def _keys(value: Any) -> dict[str, str]:
     pairs: dict[str, str] = {}
     if isinstance(value, Mapping):
+        if not all(type(each) in {str, int} for pair in value.items() for each in pair):
+            raise ValueError("give each key its secret as text: an empty one is none")  # and not the text "None"
         pairs = {str(key).strip(): str(secret).strip() for key, secret in value.items()}
     elif isinstance(value, (str, list, tuple)):
         for text in _list(value):

@@ -183,7 +183,6 @@ function render() {
   document.title = `${session.roomName || page.room} · sfu`;
   const people = [...session.participants.values()];
   $("count").textContent = `${people.length + 1} here`;
-  $("alone").hidden = people.length > 0 || session.state !== "connected";
   setState(session.state);
   button("mic", page.want.audio);
   button("cam", page.want.video);
@@ -348,6 +347,7 @@ function notice(text, sticky = false) {
 function setState(state) {
   $("state").dataset.state = state;
   $("state").textContent = state;
+  $("alone").hidden = state !== "connected" || page.session.participants.size > 0;
 }
 
 function button(which, on) {

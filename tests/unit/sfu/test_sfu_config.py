@@ -56,6 +56,8 @@ def test_lists_and_keys_take_commas_and_yaml(file):
         ({}, {}, "- a\n", ["config", "list"]),
         ({}, {}, "keys: 5\n", ["keys", "mapping"]),
         ({}, {}, "keys: {a: ''}\n", ["keys", "empty"]),
+        ({}, {}, "keys:\n  a:\n", ["keys", "secret as text"]),
+        ({}, {}, "keys: {a: true}\n", ["keys", "secret as text"]),
         ({"keys": "nocolon"}, {}, None, ["keys", "KEY:SECRET"]),
         ({"host": "a b"}, {}, None, ["host", "127.0.0.1"]),
         ({"media_addresses": "1.2.3"}, {}, None, ["media_addresses", "'1.2.3'"]),
