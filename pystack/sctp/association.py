@@ -176,7 +176,12 @@ class Association:
     @property
     def deadline(self) -> float:
         """When to call :meth:`tick` next, ``inf`` for never. Always current."""
-        return min(self._named_timers.deadline, self._retransmitter.t3_at, self._receiver.acker.at)
+        return min(
+            self._named_timers.deadline,
+            self._retransmitter.t3_at,
+            self._retransmitter.soon_at,
+            self._receiver.acker.at,
+        )
 
     @property
     def deadline_reason(self) -> str:
@@ -186,6 +191,8 @@ class Association:
             return ""
         if deadline == self._retransmitter.t3_at:
             return "t3-rtx"
+        if deadline == self._retransmitter.soon_at:
+            return "loss-detection"
         return "delayed-sack" if deadline == self._receiver.acker.at else self._named_timers.reason
 
     @property
@@ -386,6 +393,10 @@ class Association:
                 self._expiries[name](now)
         if self._receiver.acker.at <= now:
             self._receiver.acker.expire()
+        if self._retransmitter.soon_at <= now and self._outbox.reason is None:
+            if self._trace is not None:
+                self._trace.timer(now, "sctp", "loss-detection")
+            self._retransmitter.look_again(now)
         if self._retransmitter.t3_at <= now and self._outbox.reason is None:
             if self._trace is not None:
                 self._trace.timer(now, "sctp", "t3-rtx")
@@ -602,7 +613,9 @@ class Association:
         elif stop - at < 16 + 4 * (gaps + duplicates):
             self._outbox.drop("malformed: SACK counts", now)
         else:
-            self._retransmitter.handle_sack(cumulative, a_rwnd, body[at + 16 : at + 16 + 4 * gaps], now)
+            self._retransmitter.handle_sack(
+                cumulative, a_rwnd, body[at + 16 : at + 16 + 4 * gaps], now, duplicates=duplicates > 0
+            )
 
     def _on_misplaced_init(self, flags: int, body: bytes, now: float) -> None:
         self._outbox.drop("init-tag", now)

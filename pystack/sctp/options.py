@@ -54,6 +54,9 @@ class AssociationOptions:
         scheduler: whose turn it is among the streams with something to send. ``"round-robin"``: one after the other,
             message by message, or chunk by chunk when interleaving. ``"priority"``: the stream with the lowest
             ``Association.set_priority`` first, those of equal priority in turn.
+        rack: take chunks for lost by time as well, and tolerate reordering (RFC 8985); otherwise by three reports only.
+        tail_loss_probe: send the last chunk once more after two quiet round trips, instead of waiting for the
+            retransmission time-out (RFC 8985).
         zero_checksum: offer RFC 9653 with DTLS as the error detection method. Only safe over DTLS.
     """
 
@@ -85,6 +88,8 @@ class AssociationOptions:
     stream_reset: bool = True
     interleaving: bool = True
     scheduler: Literal["round-robin", "priority"] = "round-robin"
+    rack: bool = True
+    tail_loss_probe: bool = True
     zero_checksum: bool = False
 
     def __attrs_post_init__(self) -> None:

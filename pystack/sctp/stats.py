@@ -21,6 +21,7 @@ class Counters:
     fast_retransmits: int = 0
     timer_retransmits: int = 0
     timer_expiries: int = 0
+    tail_probes: int = 0
     messages_abandoned: int = 0
     duplicates_received: int = 0
     heartbeats_sent: int = 0

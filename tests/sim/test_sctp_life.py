@@ -103,7 +103,7 @@ class Scripted:
         return self.hear()
 
     def hear(self):
-        return [Packet.decode(packet) for packet in self.core.flush(self.now)]
+        return [Packet.decode(packet, accept_zero=True) for packet in self.core.flush(self.now)]
 
     def wait(self, seconds):
         """Let time pass, ticking where the core asks for it; return what it sent meanwhile."""
@@ -937,3 +937,273 @@ def test_writable_comes_exactly_once_per_refusal():
     events = peer.core.take_events()
     assert events.count(Writable(2)) == 1
     assert events.count(Writable(1)) == 1
+
+
+# -- what the catalogue of situations has besides ---------------------------------------------------------------------
+
+
+def test_an_error_in_front_of_a_cookie_and_data_behind_its_answer():
+    """H13, H28, M19: chunks of one packet are taken in their order, whatever stands beside them."""
+    peer = Scripted(establish=False)
+    (answer,) = peer.say(peer.init.encode(), tag=0)
+    ack = InitChunk.decode(answer.chunks[0][2], ack=True)
+    peer.tag = ack.initiate_tag
+    cookie = (KINDS.COOKIE_ECHO, 0, ack.parameter(ParameterType.STATE_COOKIE))
+    peer.say(cookie, (KINDS.ERROR, 0, encode_causes([(CauseCode.UNRECOGNIZED_PARAMETERS, b"\x80\x01\0\4")])))
+    assert peer.core.state is AssociationState.ESTABLISHED
+    both = pair(connect="")
+    both.a.core.connect(both.now)
+    both.b.core.send(1, b"at once", both.now, ppid=53)
+    both.run(lambda: both.a.saw(MessageReceived))
+    assert both.a.all(Established)
+
+
+def test_a_short_init_ack_and_packets_for_other_ports():
+    """H31, H37: dropped, and the set-up goes on."""
+    peer = Scripted(establish=False)
+    peer.core.connect(peer.now)
+    (init,) = peer.hear()
+    tag = InitChunk.decode(init.chunks[0][2], ack=False).initiate_tag
+    peer.say((KINDS.INIT_ACK, 0, bytes(12)), tag=tag)
+    assert peer.core.state is AssociationState.COOKIE_WAIT
+    stood = Scripted()
+    stood.core.receive(build_packet(5000, 5001, stood.tag, [stood.data()]), stood.now)
+    assert stood.core.drops == {"ports": 1}
+
+
+def test_several_chunks_of_one_packet_make_one_acknowledgement():
+    """S04, S10: and the window in it is smaller by what is held."""
+    peer = Scripted()
+    peer.say(peer.data())
+    (answer,) = peer.say(*(peer.data(bytes(100), ssn=ssn) for ssn in range(1, 6))) or peer.wait(0.3)
+    (sack,) = [SackChunk.decode(0, body) for body in sent([answer], KINDS.SACK)]
+    assert sack.cumulative_tsn == peer.tsn - 1
+    assert sack.a_rwnd < (1 << 20) - 500
+    before = sack.a_rwnd
+    peer.core.consume(0, 501, peer.now)
+    peer.say(peer.data(ssn=6))
+    (sack,) = [SackChunk.decode(0, body) for body in sent(peer.say(peer.data(ssn=7)), KINDS.SACK)]
+    assert sack.a_rwnd > before
+
+
+def test_what_is_sent_again_is_what_was_sent_and_goes_first():
+    """D19, D20, R06, C04: the same bytes, before new data; the time-out doubles to its maximum."""
+    peer = Scripted(AssociationOptions(rto_max=2.0, max_association_retransmits=6))
+    peer.core.send(1, bytes(range(250)) * 4, peer.now, ppid=53)
+    (first,) = peer.hear()
+    peer.core.send(1, b"new", peer.now, ppid=53)
+    peer.hear()
+    again, gaps, before = [], [], peer.now
+    for _ in range(4):
+        peer.now = peer.core.deadline
+        peer.core.tick(peer.now)
+        (packet,) = peer.hear()
+        again.append(packet.chunks[0])
+        gaps.append(round(peer.now - before, 3))
+        before = peer.now
+    assert set(again) == {first.chunks[0]}
+    assert gaps == [1.0, 2.0, 2.0, 2.0]
+
+
+def test_no_round_trip_is_measured_on_what_was_sent_twice():
+    """R03, R04: and one at a time of what was sent once."""
+    peer = Scripted()
+    for _ in range(3):
+        peer.core.send(1, bytes(1000), peer.now, ppid=53)
+    peer.hear()
+    peer.now += 0.1
+    peer.say(SackChunk(peer.peer_tsn, 100_000).encode())
+    assert peer.core.stats().smoothed_rtt == pytest.approx(0.1)
+    peer.now += 0.2
+    peer.say(SackChunk(peer.peer_tsn + 1, 100_000).encode())
+    assert peer.core.stats().smoothed_rtt == pytest.approx(0.1)
+    peer.wait(3)
+    peer.say(SackChunk(peer.peer_tsn + 2, 100_000).encode())
+    assert peer.core.stats().smoothed_rtt == pytest.approx(0.1)
+
+
+def test_fast_recovery_lasts_until_what_was_outstanding_is_acknowledged():
+    """R13, R14, R15, R16, C05: one reduction for all of it, one packet at once whatever the window; T3 starts anew."""
+    peer = Scripted(AssociationOptions(rack=False, tail_loss_probe=False), rwnd=1 << 20)
+    for _ in range(10):
+        peer.core.send(1, bytes(1100), peer.now, ppid=53)
+    assert len(peer.hear()) == 10
+    base = peer.peer_tsn - 1
+    heard = []
+    for last in (3, 4, 5):
+        heard += peer.say(SackChunk(base, 1 << 20, [(2, last)]).encode())
+    window = peer.core.stats().congestion_window
+    assert window == 5955
+    assert [packet.chunks[0][2][:4] for packet in heard] == [peer.peer_tsn.to_bytes(4, "big")]
+    peer.say(SackChunk(base + 5, 1 << 20, [(2, 3)]).encode())
+    assert peer.core.stats().congestion_window == window
+    peer.say(SackChunk(base + 10, 1 << 20).encode())
+    assert peer.core._retransmitter._recover == -1
+    for _ in range(3):
+        peer.core.send(1, bytes(1100), peer.now, ppid=53)
+    peer.hear()
+    peer.now = peer.core.deadline
+    peer.core.tick(peer.now)
+    assert peer.core.stats().congestion_window == 1191
+
+
+def test_no_packet_passes_the_window_and_nothing_is_counted_below_zero():
+    """C06, C11, C12, F06: the flight is within the window by less than a packet; acknowledged twice counts once."""
+    peer = Scripted(rwnd=6000)
+    peer.core.send(1, bytes(50_000), peer.now, ppid=53)
+    acked = 0
+    for step in range(20):
+        peer.hear()
+        stats = peer.core.stats()
+        assert stats.flight <= min(stats.congestion_window + 1190, 6000)
+        acked = min(acked + 1 + step % 2, stats.outstanding + acked)
+        for _ in range(2):
+            peer.say(SackChunk((peer.peer_tsn - 1 + acked) & 0xFFFFFFFF, 6000).encode())
+        assert 0 <= peer.core.stats().flight <= 6000
+
+
+def test_no_message_is_cut_small_for_the_rest_of_a_window():
+    """F07, C10: only a closed window is probed; a nearly closed one waits."""
+    peer = Scripted(rwnd=3000)
+    peer.core.send(1, bytes(20_000), peer.now, ppid=53)
+    sizes = [len(body) - 12 for packet in peer.hear() for kind, _, body in packet.chunks if kind == KINDS.DATA]
+    assert sizes == [1160, 1160]
+    peer.say(SackChunk(peer.peer_tsn + 1, 10).encode())
+    assert all(kind != KINDS.SACK for packet in peer.hear() for kind, _, _ in packet.chunks)
+
+
+def test_a_repeated_abandonment_stays_within_the_mtu():
+    """P15, P16, D11: many streams given up at once need more than one FORWARD-TSN, and each fits."""
+    peer = Scripted(AssociationOptions(mtu=512, tail_loss_probe=False), rwnd=1 << 20, inbound=400)
+    for stream in range(300):
+        peer.core.send(stream, b"x", peer.now, ppid=53, max_retransmits=0)
+    peer.hear()
+    for packet in peer.wait(1.5):
+        assert len(packet.encode()) <= 512
+    (forward,) = sent(peer.say(SackChunk(peer.peer_tsn - 1, 1 << 20).encode()) + peer.wait(3), KINDS.FORWARD_TSN)[:1]
+    reached = ForwardTsnChunk.decode(forward)
+    assert len(reached.skips) < 300
+    peer.say(SackChunk((peer.peer_tsn + 299) & 0xFFFFFFFF, 1 << 20).encode())
+    assert peer.core.stats().outstanding == 0
+    assert peer.core.stats().flight == 0
+
+
+def test_a_shutdown_drains_what_is_given_up_and_an_unanswered_ack_ends():
+    """P17, T06."""
+    peer = Scripted(AssociationOptions(max_association_retransmits=2))
+    peer.core.send(1, b"x", peer.now, ppid=53, max_retransmits=0)
+    peer.hear()
+    peer.core.shutdown(peer.now)
+    heard = peer.wait(2)
+    assert sent(heard, KINDS.FORWARD_TSN)
+    peer.say(SackChunk(peer.peer_tsn, 100_000).encode())
+    assert peer.core.state is AssociationState.SHUTDOWN_SENT
+    peer.say((KINDS.SHUTDOWN, 0, peer.peer_tsn.to_bytes(4, "big")))
+    assert peer.core.state is AssociationState.SHUTDOWN_ACK_SENT
+    peer.wait(60)
+    assert peer.ended()
+
+
+def test_init_while_connecting_keeps_the_tag():
+    """K03, K04: the INIT-ACK names the tag that our own INIT named."""
+    peer = Scripted(establish=False)
+    peer.core.connect(peer.now)
+    (init,) = peer.hear()
+    ours = InitChunk.decode(init.chunks[0][2], ack=False)
+    (answer,) = peer.say(peer.init.encode(), tag=0)
+    assert InitChunk.decode(answer.chunks[0][2], ack=True).initiate_tag == ours.initiate_tag
+    ack = InitChunk(77, 100_000, 10, 10, 1000, [(ParameterType.STATE_COOKIE, b"opaque")], ack=True)
+    peer.say(ack.encode(), tag=ours.initiate_tag)
+    assert peer.core.state is AssociationState.COOKIE_ECHOED
+    (answer,) = peer.say(peer.init.encode(), tag=0)
+    assert InitChunk.decode(answer.chunks[0][2], ack=True).initiate_tag == ours.initiate_tag
+
+
+def test_heartbeats_are_answered_while_shutting_down():
+    """B09."""
+    peer = Scripted()
+    peer.core.shutdown(peer.now)
+    peer.hear()
+    assert sent(peer.say((KINDS.HEARTBEAT, 0, encode_parameter(1, b"info"))), KINDS.HEARTBEAT_ACK)
+
+
+def test_a_wrong_checksum_is_dropped_whoever_may_leave_it_out():
+    """Z09, Z10, M02."""
+    zero = (ParameterType.ZERO_CHECKSUM, (1).to_bytes(4, "big"))
+    for parameters, accepted in (((zero,), True), (((ParameterType.ZERO_CHECKSUM, (9).to_bytes(4, "big")),), False)):
+        peer = Scripted(AssociationOptions(zero_checksum=True), parameters=parameters)
+        assert peer.core._handshake.peer.zero_checksum is accepted
+        packet = bytearray(peer.packet(peer.data()))
+        packet[8] ^= 1
+        peer.core.receive(bytes(packet), peer.now)
+        assert not [event for event in peer.core.take_events() if isinstance(event, MessageReceived)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        bytes(11),
+        bytes(12),
+        b"\xff" * 64,
+        b"\0\0\0\3",
+        b"\0\0\0\0",
+        b"\0\3\xff\xff",
+        b"\3\0\0\x10" + bytes(11),
+        b"\3\0\0\x14" + b"\xff" * 16,
+        b"\xc0\0\0\7" + bytes(4),
+        b"\x0a\0\0\4",
+        b"\x0a\0\xff\xff" + bytes(65531),
+        b"\x82\0\0\4",
+        b"\x82\0\0\x0c\0\x0d\0\3" + bytes(4),
+        b"\x0f\0\0\x08\0\1\0\1",
+        b"\xc1\0\0\x08" + bytes(4),
+        b"\x80\0\0\x08" + bytes(4),
+    ],
+)
+def test_packets_that_are_not_right_cost_nothing(data):
+    """M01, M03, M04, M09, M10, M12, M14, M15, M16, M17, M18, C15: as the packet, or as its only chunk."""
+    peer = Scripted()
+    peer.core.receive(data, peer.now)
+    peer.core.receive(build_packet(5000, 5000, peer.tag, [data]), peer.now)
+    peer.hear()
+    assert peer.ended() is None
+    peer.say(peer.data(b"fine"))
+    assert [event.data for event in peer.core.take_events()] == [b"fine"]
+
+
+def test_padding_flags_and_a_long_unknown_chunk():
+    """M05, M06, M07, M08, M21: padding is not looked at, strange flags mean nothing, reports are cut."""
+    peer = Scripted()
+    chunk = bytearray(peer.data(b"x"))
+    chunk[-3:] = b"\xaa\xbb\xcc"
+    chunk[1] |= 0xF0
+    peer.say(bytes(chunk))
+    peer.core.receive(peer.packet(peer.data(b"y", ssn=1)[:-3]), peer.now)
+    assert [event.data for event in peer.core.take_events()] == [b"x", b"y"]
+    heard = peer.say((0xC5, 0, bytes(1100)), peer.data(b"z", ssn=2))
+    assert len(sent(heard, KINDS.ERROR)[0]) < 300
+    assert [event.data for event in peer.core.take_events()] == [b"z"]
+
+
+def test_a_request_that_comes_twice_in_one_chunk_is_performed_once():
+    """M22."""
+    peer = Scripted()
+    request = OutgoingResetRequest(peer.init.initial_tsn, peer.peer_tsn - 1, 999, (1,)).encode()
+    (answer,) = peer.say((KINDS.RE_CONFIG, 0, request + request))
+    assert len([event for event in peer.core.take_events() if isinstance(event, IncomingReset)]) == 1
+    assert [one.result for body in sent([answer], KINDS.RE_CONFIG) for one in decode_reconfig(body)] == [1, 1]
+
+
+def test_shutdown_complete_in_front_of_data_ends_and_the_abort_leaves_before_all_else():
+    """T17, T29."""
+    peer = Scripted()
+    peer.core.shutdown(peer.now)
+    peer.hear()
+    peer.say((KINDS.SHUTDOWN, 0, (peer.peer_tsn - 1).to_bytes(4, "big")))
+    peer.say((KINDS.SHUTDOWN_COMPLETE, 0, b""), peer.data(b"late"))
+    assert [type(event).__name__ for event in peer.core.take_events()] == ["ShutdownStarted", "Ended"]
+    peer = Scripted()
+    peer.core.send(1, bytes(100_000), peer.now, ppid=53)
+    peer.core.abort(peer.now)
+    assert [chunk[0] for packet in peer.hear() for chunk in packet.chunks] == [KINDS.ABORT]

@@ -266,7 +266,7 @@ def test_reliable_and_unreliable_streams_under_loss(seed):
         both.a.core.send(3, bad, both.now, ppid=53, ordered=False, lifetime=0.1)
         both.run(for_=0.01)
     both.run(lambda: len(received(both.b, 1)) == 60, limit=300)
-    both.run(for_=5.0)
+    both.run(for_=60.0)  # a FORWARD-TSN or its answer may be lost a few times, and T3 backs off
     assert received(both.b, 1) == reliable
     got = received(both.b, 2)
     assert got == sorted(got)

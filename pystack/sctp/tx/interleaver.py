@@ -139,7 +139,7 @@ class Interleaver:
                     ring.rotate(-1)
             wire = encode_idata(flags, tsn & MASK32, stream.number, message.ssn, last, data)
             message.last_tsn = tsn
-            outstanding.add(SentChunk(wire, size, message, tsn))
+            outstanding.add(SentChunk(wire, size, message, tsn, now))
             congestion.allowance -= size
             if retransmitter.timed_tsn < 0:
                 retransmitter.timed_tsn = tsn

@@ -13,7 +13,7 @@ from typing import Final
 
 from pystack.sctp.tx.send_queue import OutgoingMessage
 
-__all__ = ["ABANDONED", "ACKED", "IN_FLIGHT", "LOST", "Blocks", "Outstanding", "SentChunk", "subtract"]
+__all__ = ["ABANDONED", "ACKED", "IN_FLIGHT", "LOST", "NOT_AGAIN", "Blocks", "Outstanding", "SentChunk", "subtract"]
 
 IN_FLIGHT: Final = 0
 ACKED: Final = 1
@@ -21,7 +21,7 @@ LOST: Final = 2
 ABANDONED: Final = 3
 
 _REPORTS: Final = 3
-_NOT_AGAIN: Final = -1
+NOT_AGAIN: Final = -1
 
 Blocks = list[tuple[int, int]]
 """Half-open ranges of plain TSNs, ascending and disjoint."""
@@ -38,15 +38,17 @@ class SentChunk:
         state: IN_FLIGHT, ACKED (by a gap block), LOST (to be sent again) or ABANDONED.
         missing: how often it was reported missing; -1 once it was fast retransmitted.
         retransmits: how often it was sent again.
+        sent_at: when it departed last.
     """
 
-    __slots__ = ("message", "missing", "retransmits", "size", "state", "tsn", "wire")
+    __slots__ = ("message", "missing", "retransmits", "sent_at", "size", "state", "tsn", "wire")
 
-    def __init__(self, wire: bytes, size: int, message: OutgoingMessage, tsn: int) -> None:
+    def __init__(self, wire: bytes, size: int, message: OutgoingMessage, tsn: int, sent_at: float = 0.0) -> None:
         self.wire = wire
         self.size = size
         self.message = message
         self.tsn = tsn
+        self.sent_at = sent_at
         self.state = IN_FLIGHT
         self.missing = 0
         self.retransmits = 0
@@ -188,12 +190,12 @@ class Outstanding:
         found: list[SentChunk] = []
         keep: list[SentChunk] = []
         for chunk in self._suspects:
-            if chunk.state != IN_FLIGHT:
-                continue
+            if chunk.state != IN_FLIGHT or chunk.missing < 0:
+                continue  # acknowledged, or taken for lost by another rule
             if chunk.tsn < below:
                 chunk.missing += 1
                 if chunk.missing >= _REPORTS:
-                    chunk.missing = _NOT_AGAIN
+                    chunk.missing = NOT_AGAIN
                     found.append(chunk)
                     continue
             keep.append(chunk)

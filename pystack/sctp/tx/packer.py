@@ -57,13 +57,14 @@ class Packer:
         next_chunk, ring = self.next_chunk, self._scheduler.ring
         sends = self._lifecycle.sends
         close = self.seal.close
+        lost = retransmitter.outstanding.lost
         packets: list[bytes] = []
         while len(packets) < limit:
             if outbox.chunks or acker.due or acker.pending or retransmitter.waiting:
                 parts, room = self._begin(now)
             else:  # nothing but new data
                 parts, room = [], self._capacity
-            if sends and ring:
+            if sends and ring and not lost:  # what was lost goes first, also when it has to wait
                 while (wire := next_chunk(room, now)) is not None:
                     parts.append(wire)
                     room -= len(wire)

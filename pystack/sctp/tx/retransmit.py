@@ -1,6 +1,7 @@
 """Acknowledgement and loss: what a SACK or an expiry of T3 means, and what is sent again.
 
-RFC 9260 sections 6.2.1 (SACK), 6.3.2 and 6.3.3 (T3), 7.2.4 (fast retransmit and recovery), 6.1 (zero window probes);
+RFC 9260 sections 6.2.1 (SACK), 6.3.2 and 6.3.3 (T3), 7.2.4 (fast retransmit and recovery), 6.1 (zero window probes),
+with ``rack.py`` and ``tail.py`` to tell earlier what is lost;
 RFC 3758 section 3.5 (giving up, and FORWARD-TSN). Called by the composer for SACK, SHUTDOWN and time, and by the packer
 for chunks to send again.
 """
@@ -16,10 +17,12 @@ from pystack.sctp.outbox import Outbox
 from pystack.sctp.stats import Counters
 from pystack.sctp.tx.congestion import CongestionWindow
 from pystack.sctp.tx.gate import Gate
-from pystack.sctp.tx.outstanding import IN_FLIGHT, LOST, Blocks, Outstanding, SentChunk, subtract
+from pystack.sctp.tx.outstanding import IN_FLIGHT, LOST, NOT_AGAIN, Blocks, Outstanding, SentChunk, subtract
+from pystack.sctp.tx.rack import Rack
 from pystack.sctp.tx.rto import RetransmissionTimeout
 from pystack.sctp.tx.send_queue import OutgoingMessage, SendQueue
-from pystack.sctp.wire.data import UNORDERED
+from pystack.sctp.tx.tail import TailProbe
+from pystack.sctp.wire.data import IMMEDIATE, UNORDERED
 from pystack.sctp.wire.fast import MASK32, unpack_gaps
 from pystack.sctp.wire.forward import FORWARD_OVERHEAD, ForwardTsnChunk, IForwardTsnChunk
 
@@ -34,6 +37,9 @@ class Retransmitter:
 
     Attributes:
         outstanding: the chunks under way.
+        rack: loss by time, ``None`` when switched off.
+        tail: the tail-loss probe, ``None`` when switched off.
+        soon_at: when one of those two wants to be asked, ``inf`` for never.
         t3_at: when T3 expires, ``inf`` when it does not run. A plain number, because it moves with every SACK.
         peer_window: the a_rwnd of the latest SACK, in bytes.
         timed_tsn, timed_at: the chunk that measures the round trip, -1 for none (one sample per round trip, and none
@@ -54,6 +60,7 @@ class Retransmitter:
         "_last_gaps",
         "_outbox",
         "_peer_point",
+        "_probe_armed_for",
         "_queue",
         "_recover",
         "_room",
@@ -64,7 +71,10 @@ class Retransmitter:
         "outstanding",
         "partial_reliability",
         "peer_window",
+        "rack",
+        "soon_at",
         "t3_at",
+        "tail",
         "timed_at",
         "timed_tsn",
     )
@@ -90,6 +100,8 @@ class Retransmitter:
         self._room = options.capacity
         self._skip_room = options.capacity - FORWARD_OVERHEAD
         self.interleaving = False
+        self.rack = Rack() if options.rack else None
+        self.tail = TailProbe(options, rto) if options.tail_loss_probe else None
         self.partial_reliability = True  # until the peer is known to lack it: what has not departed may be dropped
         self.begin(0, 0)
 
@@ -98,6 +110,12 @@ class Retransmitter:
         self.outstanding = Outstanding(initial_tsn)
         self.peer_window = peer_window
         self.t3_at = inf
+        self.soon_at = inf
+        self._probe_armed_for = 0
+        if self.rack is not None:
+            self.rack.begin(initial_tsn)
+        if self.tail is not None:
+            self.tail.begin()
         self.timed_tsn = _NOTHING
         self.timed_at = 0.0
         self._last_gaps = b""
@@ -111,8 +129,9 @@ class Retransmitter:
 
     # -- acknowledgement ---------------------------------------------------------------------------------------------
 
-    def handle_sack(self, cumulative: int, a_rwnd: int, gaps: bytes, now: float) -> None:
-        """A SACK, its lengths checked: ``cumulative`` as on the wire, ``gaps`` its encoded blocks.
+    def handle_sack(self, cumulative: int, a_rwnd: int, gaps: bytes, now: float, *, duplicates: bool = False) -> None:
+        """A SACK, its lengths checked: ``cumulative`` as on the wire, ``gaps`` its encoded blocks; whether it names
+        duplicates.
 
         A SACK that cannot be true is dropped before any of it is applied.
         """
@@ -136,22 +155,36 @@ class Retransmitter:
         self._heard = True
         flight_before = outstanding.flight
         acked = 0
+        rack = self.rack
         if count:
+            if rack is not None and rack.watching:
+                rack.delivered(outstanding.span(outstanding.cumulative + 1, outstanding.cumulative + count + 1), now)
             acked = outstanding.advance(count)
-            if outstanding.cumulative >= self._recover:
+            if outstanding.cumulative >= self._recover != _NOTHING:
                 self._recover = _NOTHING
+                if rack is not None:
+                    rack.recovered()
         if reneged:
             outstanding.take_back(reneged)
         if fresh:
+            if rack is not None:
+                for start, stop in fresh:
+                    rack.delivered(outstanding.span(start, stop), now)
             acked += outstanding.acknowledge(fresh)
+        if duplicates and rack is not None and self._rto.srtt is not None:
+            rack.duplicates_reported(now, self._rto.srtt)
         if self.timed_tsn != _NOTHING:
             self._measure(fresh, now)
         self.peer_window = a_rwnd
         idle = outstanding.next_tsn - outstanding.cumulative == 1
         if count or acked:
             self._errors.clear()
-            if outstanding.blocks:
+            if outstanding.blocks or (rack is not None and rack.watching):
                 self._look_for_loss(fresh, now, advanced=count > 0)
+            if self.tail is not None and self.tail.answered(
+                now, rack.shortest if rack is not None else 0.0, duplicates=duplicates
+            ):
+                self._note_congestion(recover=False)
             self._congestion.acknowledged(
                 acked, flight_before, advanced=count > 0, recovering=self._recover != _NOTHING, idle=idle
             )
@@ -159,6 +192,8 @@ class Retransmitter:
             self.t3_at = inf
         elif count:
             self.t3_at = now + self._rto.value
+        if self.soon_at != inf or not idle:
+            self._plan(now, moved=count > 0 or acked > 0)
         if self._abandoned_to > outstanding.cumulative or self._skips:
             self._move_peer_point()
 
@@ -223,28 +258,53 @@ class Retransmitter:
         timed = self.timed_tsn
         if timed <= self.outstanding.cumulative or any(start <= timed < stop for start, stop in fresh):
             self._rto.sample(now - self.timed_at)
+            if self.rack is not None:
+                self.rack.shortest = min(self.rack.shortest, now - self.timed_at)
             self.timed_tsn = _NOTHING
 
     def _look_for_loss(self, fresh: Blocks, now: float, *, advanced: bool) -> None:
-        """Count missing reports (section 7.2.4): below the highest newly acknowledged, or all when recovering."""
+        """Count missing reports (section 7.2.4): below the highest newly acknowledged, or all when recovering.
+
+        Where reordering was seen, reports mean nothing, and time alone decides.
+        """
         outstanding = self.outstanding
-        highest = outstanding.blocks[-1][1] - 1
-        outstanding.suspect_below(highest)
-        if self._recover != _NOTHING and advanced:
-            below = highest
-        else:
-            below = fresh[-1][1] - 1 if fresh else outstanding.cumulative
-        found = outstanding.report_missing(below)
+        found: list[SentChunk] = []
+        if outstanding.blocks and not (self.rack is not None and self.rack.reordered):
+            highest = outstanding.blocks[-1][1] - 1
+            outstanding.suspect_below(highest)
+            if self._recover != _NOTHING and advanced:
+                below = highest
+            else:
+                below = fresh[-1][1] - 1 if fresh else outstanding.cumulative
+            found = outstanding.report_missing(below)
+        self._lose(found, now)
+        if self.rack is not None:
+            self._lose_by_time(self.rack, now)
+
+    def _lose_by_time(self, rack: Rack, now: float) -> None:
+        round_trip = self._rto.srtt
+        if round_trip is not None:
+            found = rack.detect(self.outstanding, now, round_trip, recovering=self._recover != _NOTHING)
+            self._lose(found, now)
+
+    def _lose(self, found: list[SentChunk], now: float) -> None:
         if not found:
             return
         for chunk in found:
             if chunk.state == IN_FLIGHT:  # an earlier fragment may have been the end of its whole message
-                outstanding.lose(chunk)
+                chunk.missing = NOT_AGAIN
+                self.outstanding.lose(chunk)
                 self._give_up_if_due(chunk, now)
         if self._recover == _NOTHING:
-            self._recover = outstanding.next_tsn - 1
+            self._note_congestion(recover=True)
+
+    def _note_congestion(self, *, recover: bool) -> None:
+        """Something was lost: a smaller window, once per recovery."""
+        if self._recover == _NOTHING:
             self._congestion.lost()
-            self._free = self._room
+            if recover:
+                self._recover = self.outstanding.next_tsn - 1
+                self._free = self._room
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -265,17 +325,56 @@ class Retransmitter:
                 self._give_up_if_due(chunk, now)
         self._move_peer_point()
         self.t3_at = now + self._rto.value if len(self.outstanding) else inf
+        if self.rack is not None:
+            self.rack.begin(self.outstanding.next_tsn)
+        if self.tail is not None:
+            self.tail.begin()
+        self.soon_at = inf
 
     def departed(self, now: float) -> None:
         """Something was sent: T3 runs if it did not."""
         if self.t3_at == inf:
             self.t3_at = now + self._rto.value
+        if self.outstanding.next_tsn != self._probe_armed_for:
+            self._probe_armed_for = self.outstanding.next_tsn
+            self._plan(now, moved=True)
+
+    def _plan(self, now: float, *, moved: bool) -> None:
+        """Work out when to look again before T3; ``moved``: something was sent or acknowledged just now."""
+        tail = self.tail
+        at = self.rack.at if self.rack is not None else inf
+        if tail is not None:
+            if self._recover != _NOTHING or self.outstanding.lost or not self.outstanding.flight or self._errors.count:
+                tail.at = inf
+            elif moved:
+                tail.arm(self.outstanding, now, self.t3_at)
+            at = min(at, tail.at)
+        self.soon_at = at
+
+    def look_again(self, now: float) -> None:
+        """``soon_at`` has come."""
+        rack, tail = self.rack, self.tail
+        if rack is not None and rack.at <= now:
+            self._lose_by_time(rack, now)
+        if tail is not None and tail.at <= now:
+            tail.at = inf
+            if self._queue.ring and self.peer_window > self.outstanding.flight < self._congestion.window:
+                self._congestion.allowance = max(self._congestion.allowance, self._room)  # new data serves as well
+            else:
+                tail.choose(self.outstanding, limited=self.partial_reliability)
+        self._plan(now, moved=False)
+        if self._abandoned_to > self.outstanding.cumulative:
+            self._move_peer_point()
 
     # -- sending again -----------------------------------------------------------------------------------------------
 
     def next_lost(self, room: int, now: float) -> bytes | None:
         """The next lost chunk that fits into ``room`` bytes and may go now; it is in flight again."""
         outstanding = self.outstanding
+        if self.tail is not None and self.tail.waiting is not None:
+            probe = self.tail.departs(room, now)
+            if probe is not None:
+                return self._probe(probe, now)
         lost = outstanding.lost
         while lost:
             chunk = lost[0]
@@ -304,8 +403,21 @@ class Retransmitter:
             if chunk.tsn == self.timed_tsn:
                 self.timed_tsn = _NOTHING
             outstanding.resend(chunk)
+            if self.rack is not None:
+                self.rack.resent(chunk, now)
             return chunk.wire
         return None
+
+    def _probe(self, chunk: SentChunk, now: float) -> bytes:
+        """A chunk in flight goes once more, with the I bit, and stays counted as it is."""
+        self._counters.tail_probes += 1
+        chunk.retransmits += 1
+        if chunk.tsn == self.timed_tsn:
+            self.timed_tsn = _NOTHING
+        if self.rack is not None:
+            self.rack.resent(chunk, now)
+        wire = chunk.wire
+        return wire[:1] + bytes([wire[1] | IMMEDIATE]) + wire[2:]
 
     # -- giving up (RFC 3758) ----------------------------------------------------------------------------------------
 
@@ -387,8 +499,12 @@ class Retransmitter:
 
     @property
     def waiting(self) -> bool:
-        """Whether a FORWARD-TSN or a lost chunk may be waiting."""
-        return self._forward_due or bool(self.outstanding.lost)
+        """Whether a FORWARD-TSN, a lost chunk or a probe may be waiting."""
+        return (
+            self._forward_due
+            or bool(self.outstanding.lost)
+            or (self.tail is not None and self.tail.waiting is not None)
+        )
 
     @property
     def in_flight(self) -> bool:

@@ -128,7 +128,7 @@ class Scheduler:
             wire = encode_data(flags, tsn & MASK32, stream.number, message.ssn, message.ppid, data)
             message.offset = stop
             message.last_tsn = tsn
-            outstanding.add(SentChunk(wire, size, message, tsn))
+            outstanding.add(SentChunk(wire, size, message, tsn, now))
             congestion.allowance -= size
             if retransmitter.timed_tsn < 0:
                 retransmitter.timed_tsn = tsn
