@@ -57,4 +57,4 @@ check: setup
 	@.ci/test $(PYTEST_ARGS) --ignore=tests/e2e --ignore=tests/interop
 
 clean:
-	@rm -rf .venv docs/_build htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/driver/node_modules
+	@rm -rf .venv docs/_build htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/e2e/driver/node_modules tests/interop/node/node_modules

@@ -102,6 +102,7 @@ def _possible(packages: tuple[str, ...]) -> dict[str, set[int]]:
                         todo.append(constant)
                         if constant.co_flags & 0x2 and constant.co_name != "__attrs_post_init__":  # a function
                             lines |= {number for _, _, number in constant.co_lines() if number}
-                            lines.discard(constant.co_firstlineno)
+                            if not constant.co_name.startswith("<"):  # the line of "def" is not run
+                                lines.discard(constant.co_firstlineno)
             found[str(path)] = lines
     return found

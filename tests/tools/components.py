@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 DRIVER = Path(__file__).resolve().parents[1] / "e2e" / "driver"
+PEERS = Path(__file__).resolve().parents[1] / "interop" / "node"
 MISSING = pytest.StashKey[Counter[str]]()
 
 
@@ -31,10 +32,15 @@ def node() -> bool:
     return shutil.which("node") is not None and (DRIVER / "node_modules").is_dir()
 
 
+def node_peers() -> bool:
+    return shutil.which("node") is not None and (PEERS / "node_modules").is_dir()
+
+
 COMPONENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "chromium": (program("chromium", "chromium-browser", "google-chrome"), "apt-get install chromium"),
     "firefox": (program("firefox-esr", "firefox"), "apt-get install firefox-esr"),
     "node": (node, "apt-get install nodejs npm, then npm ci in tests/e2e/driver"),
+    "node-peers": (node_peers, "apt-get install nodejs npm, then npm ci in tests/interop/node"),
     "openssl": (program("openssl"), "apt-get install openssl"),
     "tshark": (program("tshark"), "apt-get install tshark"),
     "aiortc": (module("aiortc"), "pip install pystack-rtc[interop]"),

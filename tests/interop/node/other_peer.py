@@ -1,0 +1,269 @@
+"""A peer of somebody else's in a node process, and what both stacks for node must do with ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pystack import Configuration, DataChannel, DataChannelAdded, PeerConnection, SessionDescription
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 30.0
+SIZES = (1, 1000, 65536, 262144)
+KINDS: dict[str, dict[str, Any]] = {
+    "ordered": {},
+    "unordered": {"ordered": False},
+    "counted": {"max_retransmits": 2},  # by them; werift writes every partially reliable channel as ordered
+    "timed": {"ordered": False, "max_packet_life_time": 5000},
+}
+NAMES = {"ordered": "ordered", "max_retransmits": "maxRetransmits", "max_packet_life_time": "maxPacketLifeTime"}
+
+Stack = Literal["libdatachannel", "werift"]
+Offerer = Literal["we offer", "they offer"]
+
+
+def pattern(size: int, seed: int) -> bytes:
+    """The same bytes as ``pattern`` in ``peer.mjs``."""
+    return bytes((at * 31 + seed * 7 + (at >> 8)) & 255 for at in range(size))
+
+
+class OtherPeer:
+    """``async with OtherPeer("werift") as other``: requests by name, and what happened by itself in ``events``."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.events: list[dict[str, Any]] = []
+        self._came = asyncio.Event()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._number = 0
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            "node",
+            "peer.mjs",
+            self.stack,
+            cwd=HERE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 22,
+        )
+        self._reader = asyncio.create_task(self._read())
+        await self.wait("ready")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            for event in self.events[-40:]:
+                print("other:", event, file=sys.stderr)
+        if self._process.returncode is None:
+            self._process.kill()  # it has nothing to say that would matter
+        await self._process.wait()
+        self._reader.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._reader
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            if not line.startswith(b"{"):
+                self.events.append({"event": "noise", "line": line.decode(errors="replace").strip()})
+                continue
+            said = json.loads(line)
+            if "event" in said:
+                self.events.append(said)
+                self._came.set()
+            else:
+                self._waiting.pop(said["id"]).set_result(said)
+        asyncio.get_running_loop().call_soon(self._came.set)  # the task is done then
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result({"error": "the process ended"})
+
+    async def ask(self, op: str, **arguments: Any) -> Any:
+        """Have something done over there."""
+        self._number += 1
+        answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"id": self._number, "op": op, **arguments}).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            said = await answer
+        assert "error" not in said, said["error"]
+        return said["result"]
+
+    async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
+        """Wait until ``count`` events of this kind have come, and return the last."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self._came.clear()
+                found = self.all(event, **like)
+                if len(found) >= count:
+                    return found[count - 1]
+                assert not self._reader.done(), "the other peer's process ended"
+                await self._came.wait()
+
+    def all(self, event: str, **like: Any) -> list[dict[str, Any]]:
+        wanted = {"event": event, **like}
+        return [each for each in self.events if wanted.items() <= each.items()]
+
+
+class Ours:
+    """Our connection, with the channels that the other side opened."""
+
+    def __init__(self) -> None:
+        self.peer = PeerConnection(Configuration(loopback=True, address_filter=lambda address: address == "127.0.0.1"))
+        self.announced: asyncio.Queue[DataChannel] = asyncio.Queue()
+        self.peer.listen(
+            lambda event: self.announced.put_nowait(event.channel) if isinstance(event, DataChannelAdded) else None
+        )
+
+    async def next_channel(self) -> DataChannel:
+        async with asyncio.timeout(PATIENCE):
+            return await self.announced.get()
+
+
+async def connect(ours: Ours, other: OtherPeer, who: Offerer) -> DataChannel:
+    """Negotiate; the offerer opens the first channel, and ours of that channel is returned, open."""
+    mine = ours.peer
+    if who == "we offer":
+        channel = mine.create_data_channel("first")
+        await mine.set_local_description()
+        await mine.wait_gathered(timeout=10)
+        assert mine.local_description is not None
+        answer = await other.ask("answer", sdp=mine.local_description.sdp)
+        await mine.set_remote_description(SessionDescription("answer", answer))
+    else:
+        await other.ask("open", label="first")
+        offer = await other.ask("offer")
+        await mine.set_remote_description(SessionDescription("offer", offer))
+        await mine.set_local_description()
+        await mine.wait_gathered(timeout=10)
+        assert mine.local_description is not None
+        await other.ask("accept", sdp=mine.local_description.sdp)
+        channel = await ours.next_channel()
+        assert channel.label == "first"
+    await channel.wait_open(timeout=PATIENCE)
+    await other.wait("open", label="first")
+    return channel
+
+
+def meet(stack: Stack, who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]]) -> None:
+    """Run ``body`` with both connected."""
+
+    async def main() -> None:
+        async with asyncio.timeout(90), OtherPeer(stack) as other:
+            ours = Ours()
+            async with ours.peer:
+                await body(ours, other, await connect(ours, other, who))
+
+    asyncio.run(main())
+
+
+async def talk(channel: DataChannel, other: OtherPeer, sizes: tuple[int, ...] = SIZES) -> None:
+    """Text and bytes of all sizes, both ways."""
+    label = channel.label
+    before = len(other.all("message", label=label))
+    await channel.write("text: äß€")
+    assert (await other.wait("message", label=label, count=before + 1))["body"] == "text: äß€"
+    await other.ask("text", label=label, text="zurück: äß€")
+    assert await channel.read(timeout=PATIENCE) == "zurück: äß€"
+    for seed, size in enumerate(sizes):
+        data = pattern(size, seed)
+        await channel.write(data, timeout=PATIENCE)
+        heard = await other.wait("message", label=label, count=before + 2 + seed)
+        assert (heard["text"], heard["size"]) == (False, size)
+        assert heard["sha256"] == hashlib.sha256(data).hexdigest()
+        await other.ask("bytes", label=label, size=size, seed=seed)
+        assert await channel.read(timeout=PATIENCE) == data
+
+
+async def talk_on_every_kind(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+    """Ordered, unordered and both forms of partial reliability; some opened by us and some by them."""
+    await talk(first, other)
+    for number, (kind, parameters) in enumerate(KINDS.items()):
+        if number % 2:
+            channel = ours.peer.create_data_channel(kind, protocol="p", **parameters)
+            announced = await other.wait("channel", label=kind)
+            assert announced["protocol"] == "p"
+        else:
+            named = {NAMES[name]: value for name, value in parameters.items()}
+            await other.ask("open", label=kind, protocol="p", **named)
+            channel = await ours.next_channel()
+            assert (channel.label, channel.protocol) == (kind, "p")
+            assert channel.ordered == parameters.get("ordered", True)
+            assert channel.max_retransmits == parameters.get("max_retransmits")
+            assert channel.max_packet_life_time == parameters.get("max_packet_life_time")
+        await channel.wait_open(timeout=PATIENCE)
+        await other.wait("open", label=kind)
+        await talk(channel, other)
+
+
+async def close_and_open_again(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+    """Each side closes channels of both sides; new ones take their places, and the connection stays."""
+    for turn in range(3):
+        label = f"ours {turn}"
+        channel = ours.peer.create_data_channel(label)
+        await channel.wait_open(timeout=PATIENCE)
+        await other.wait("open", label=label)
+        await talk(channel, other, (10,))
+        if turn % 2:
+            await other.ask("close", label=label)
+            await until_closed(channel)
+        else:
+            await channel.close(timeout=PATIENCE)
+        assert channel.ready_state == "closed"
+        await other.wait("closed", label=label)
+    for turn in range(3):
+        label = f"theirs {turn}"
+        await other.ask("open", label=label)
+        channel = await ours.next_channel()
+        assert channel.label == label
+        await other.wait("open", label=label)
+        await talk(channel, other, (10,))
+        if turn % 2:
+            await channel.close(timeout=PATIENCE)
+        else:
+            await other.ask("close", label=label)
+            await until_closed(channel)
+        assert channel.ready_state == "closed"
+        await other.wait("closed", label=label)
+    await talk(first, other, (10,))
+
+
+async def until_closed(channel: DataChannel) -> None:
+    async with asyncio.timeout(PATIENCE):
+        async for _ in channel:  # ends with the channel, in good order
+            pass
+    await channel.close(timeout=PATIENCE)  # theirs to ask for; this waits until both directions are done
+
+
+async def they_end(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+    """They close the connection: our channel ends, and so does every wait on it."""
+    reading = asyncio.ensure_future(until_closed(first))
+    await other.ask("end")
+    with contextlib.suppress(Exception):  # whether it counts as good order is theirs to choose
+        await reading
+    async with asyncio.timeout(PATIENCE):
+        while first.ready_state != "closed":  # noqa: ASYNC110 - whichever layer says it
+            await asyncio.sleep(0.02)
+
+
+async def we_end(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+    """We close the connection: they hear of it by their channel or by their state."""
+    await ours.peer.close(timeout=5)
+    async with asyncio.timeout(PATIENCE):
+        while not heard_of_it(other):  # noqa: ASYNC110 - one of two events
+            await asyncio.sleep(0.02)
+
+
+def heard_of_it(other: OtherPeer) -> bool:
+    ended = {"closed", "disconnected", "failed"}
+    return bool(other.all("closed", label="first")) or any(each["state"] in ended for each in other.all("state"))

@@ -1,0 +1,26 @@
+"""werift, a stack in TypeScript: both roles, messages of all kinds, every way to close."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.node.other_peer import close_and_open_again, meet, talk_on_every_kind, they_end, we_end
+
+pytestmark = pytest.mark.component("node-peers")
+WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])
+
+
+@WHO
+def test_messages_of_all_kinds_and_sizes_both_ways(who):
+    meet("werift", who, talk_on_every_kind)
+
+
+@WHO
+def test_channels_close_from_either_side_and_open_again(who):
+    meet("werift", who, close_and_open_again)
+
+
+@WHO
+@pytest.mark.parametrize("end", [they_end, we_end])
+def test_the_connection_ends_from_either_side(who, end):
+    meet("werift", who, end)
