@@ -12,7 +12,7 @@ from typing import Final
 
 from pystack.base import RangeSet
 from pystack.sctp.options import AssociationOptions
-from pystack.sctp.wire.fast import MASK32
+from pystack.sctp.wire.fast import MASK32, shift_gaps
 from pystack.sctp.wire.sack import SACK_OVERHEAD
 
 __all__ = ["TsnTracker"]
@@ -71,7 +71,7 @@ class TsnTracker:
         if plain == self.cumulative + 1:
             self.cumulative = plain
             if self.gapped:
-                self._absorb()
+                self._absorb(1)
             return
         self.gapped = True
         ranges = self.ranges
@@ -90,13 +90,24 @@ class TsnTracker:
         """FORWARD-TSN: everything up to ``plain`` counts as arrived (RFC 3758 section 3.6)."""
         self.cumulative = plain
         self.ranges.remove_below(plain + 1)
-        self._absorb()
-
-    def _absorb(self) -> None:
-        if self.ranges and self.ranges.first[0] <= self.cumulative + 1:
-            self.cumulative = self.ranges.pop_first()[1] - 1
-        self.gapped = bool(self.ranges)
         self._stale = True
+        self._absorb(0)
+
+    def _absorb(self, moved: int) -> None:
+        """The cumulative TSN has moved, by ``moved``: it may touch the first range, and all blocks are seen from it."""
+        ranges = self.ranges
+        whole = not self._stale and len(self._gaps) == 4 * len(ranges)
+        if ranges and ranges.first[0] <= self.cumulative + 1:
+            before = self.cumulative
+            self.cumulative = ranges.pop_first()[1] - 1
+            moved += self.cumulative - before
+            if whole:
+                del self._gaps[:4]
+        self.gapped = bool(ranges)
+        if whole:
+            self._gaps = bytearray(shift_gaps(bytes(self._gaps), moved))
+        else:
+            self._stale = True
 
     @property
     def sack_size(self) -> int:
@@ -110,11 +121,9 @@ class TsnTracker:
         if self._stale:
             self._stale = False
             base = self.cumulative
-            self._gaps = bytearray()
-            for count, (start, stop) in enumerate(self.ranges):
-                if count == self._max_blocks:
-                    break
-                self._gaps += _BLOCK.pack(start - base, stop - 1 - base)
+            offsets = [value for start, stop in self.ranges for value in (start - base, stop - 1 - base)]
+            del offsets[2 * self._max_blocks :]
+            self._gaps = bytearray(Struct(f"!{len(offsets)}H").pack(*offsets))
         return bytes(self._gaps)
 
     def take_duplicates(self) -> bytes:

@@ -23,7 +23,7 @@ from pystack.sctp.tx.rto import RetransmissionTimeout
 from pystack.sctp.tx.send_queue import OutgoingMessage, SendQueue
 from pystack.sctp.tx.tail import TailProbe
 from pystack.sctp.wire.data import IMMEDIATE, UNORDERED
-from pystack.sctp.wire.fast import MASK32, unpack_gaps
+from pystack.sctp.wire.fast import MASK32, shift_gaps, unpack_gaps
 from pystack.sctp.wire.forward import FORWARD_OVERHEAD, ForwardTsnChunk, IForwardTsnChunk
 
 __all__ = ["Retransmitter"]
@@ -146,7 +146,7 @@ class Retransmitter:
         fresh: Blocks = []
         reneged: Blocks = []
         if gaps or outstanding.blocks:
-            blocks = self._read_gaps(outstanding.cumulative + count, gaps, grown=count == 0)
+            blocks = self._read_gaps(outstanding.cumulative + count, gaps)
             if blocks is None:
                 self._outbox.drop("sack-gaps", now)
                 return
@@ -209,22 +209,31 @@ class Retransmitter:
             )
             self.handle_sack(cumulative, self.peer_window, gaps, now)
 
-    def _read_gaps(self, cumulative: int, gaps: bytes, *, grown: bool) -> tuple[Blocks, Blocks] | None:
+    def _read_gaps(self, cumulative: int, gaps: bytes) -> tuple[Blocks, Blocks] | None:
         """Compare with the last SACK: ``(newly acknowledged, taken back)``, or ``None`` if a block cannot be true.
 
-        While the cumulative TSN stands still the blocks mostly grow at their end. Then only the end is looked at.
+        Mostly the blocks are those of the last SACK, seen from a cumulative TSN that may have moved over the first of
+        them, and grew at their end. Then only the end is looked at.
         """
         outstanding = self.outstanding
         old = outstanding.blocks
         last = self._last_gaps
         limit = outstanding.next_tsn
-        if grown and last and len(gaps) >= len(last) and gaps.startswith(last[:-2]):
+        moved = cumulative - outstanding.cumulative
+        passed = 0
+        if moved and last:
+            while passed < len(old) and old[passed][1] <= cumulative + 1:
+                passed += 1
+            last = last[4 * passed :]
+            last = shift_gaps(last, moved) if last and old[passed][0] > cumulative + 1 else b""
+        if last and len(gaps) >= len(last) and gaps.startswith(last[:-2]):
             start, old_stop = old[-1]
             stop = cumulative + (gaps[len(last) - 2] << 8 | gaps[len(last) - 1]) + 1
             if old_stop <= stop <= limit:
                 tail = self._decode(cumulative, gaps[len(last) :], stop, limit) if len(gaps) > len(last) else []
                 if tail is None:
                     return None
+                del old[:passed]
                 old[-1] = (start, stop)
                 old += tail
                 self._last_gaps = gaps

@@ -19,6 +19,7 @@ __all__ = [
     "encode_data",
     "encode_idata",
     "encode_sack",
+    "shift_gaps",
     "unpack_data",
     "unpack_gaps",
     "unpack_idata",
@@ -74,6 +75,21 @@ def encode_sack(cumulative_tsn: int, a_rwnd: int, gaps: bytes, duplicates: bytes
 def unpack_gaps(gaps: bytes) -> tuple[int, ...]:
     """Gap blocks as ``(start, end, start, end, ...)`` offsets."""
     return Struct(f"!{len(gaps) >> 1}H").unpack(gaps)
+
+
+_ONES: Final = int.from_bytes(b"\0\1" * 1024, "big")
+_ONES_BITS: Final = 16 * 1024
+
+
+def shift_gaps(gaps: bytes, by: int) -> bytes:
+    """Gap blocks seen from a cumulative TSN that is ``by`` higher; every offset must be above ``by``.
+
+    One subtraction of long integers, because a SACK can carry hundreds of blocks and each advance moves all of them.
+    """
+    size = len(gaps)
+    if 8 * size > _ONES_BITS:
+        return b"".join((value - by).to_bytes(2, "big") for value in unpack_gaps(gaps))
+    return (int.from_bytes(gaps, "big") - by * (_ONES >> (_ONES_BITS - 8 * size))).to_bytes(size, "big")
 
 
 class Seal:

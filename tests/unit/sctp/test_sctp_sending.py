@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pystack.base import SeededRandomness
 from pystack.errors import InvalidArgument, TransportLost
+from pystack.sctp.association import Association
 from pystack.sctp.error_counter import ErrorCounter
 from pystack.sctp.events import BufferedAmountLow, Ended, Writable
 from pystack.sctp.options import AssociationOptions
@@ -342,3 +344,36 @@ def test_memory_follows_the_flight_and_not_what_was_ever_sent():
 def test_options_that_cannot_work_are_refused(wrong):
     with pytest.raises(InvalidArgument):
         AssociationOptions(**wrong)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 60), st.randoms(use_true_random=False), st.booleans())
+def test_the_sender_knows_exactly_what_the_receiver_said(count, chance, interleaving):
+    """S05-S07, S15: packets in any order, acknowledgements lost, blocks that grow, merge, and are passed over."""
+    options = AssociationOptions(interleaving=interleaving, initial_window=100, tail_loss_probe=False)
+    a, b = (Association(options, SeededRandomness(name)) for name in "ab")
+    a.connect(0.0)
+    for _ in range(4):
+        for source, target in ((a, b), (b, a)):
+            for packet in source.flush(0.0):
+                target.receive(packet, 0.0)
+    for _ in range(count):
+        a.send(1, bytes(1100), 0.0, ppid=53)
+    packets = a.flush(0.0)
+    outstanding = a._retransmitter.outstanding
+    base = outstanding.cumulative
+    order = sorted(range(count), key=lambda number: number + chance.random() * chance.choice((1, 5, 60)))
+    arrived = set()
+    for number in order:
+        b.receive(packets[number], 0.0)
+        arrived.add(number)
+        for sack in b.flush(0.0):
+            if chance.random() < 0.7:
+                a.receive(sack, 0.0)
+                unknown = {
+                    chunk.tsn - base - 1
+                    for chunk in outstanding.span(0, outstanding.next_tsn)
+                    if chunk.state in (IN_FLIGHT, LOST)
+                }
+                assert set(range(count)) - unknown == arrived
+    assert a.drops == {}

@@ -15,6 +15,7 @@ from pystack.sctp.wire.fast import (
     encode_data,
     encode_idata,
     encode_sack,
+    shift_gaps,
     unpack_data,
     unpack_gaps,
     unpack_idata,
@@ -210,3 +211,10 @@ def test_truncated_causes_are_read_as_far_as_they_go():
 def test_what_cannot_be_read_is_a_decode_error(decode, bad):
     with pytest.raises(DecodeError):
         decode(bad)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 60_000), max_size=700).map(sorted), st.integers(0, 5000))
+def test_shifted_gaps_equal_each_one_shifted(offsets, by):
+    gaps = b"".join((by + one).to_bytes(2, "big") for one in offsets)
+    assert list(unpack_gaps(shift_gaps(gaps, by))) == offsets
