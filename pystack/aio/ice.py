@@ -327,6 +327,8 @@ class Agent(aioice.Connection):
                 self.owner.count("stun_unusable")
             else:
                 protocol.admit(address)
+                if not self.started:  # the answer is under way: the peer knows its role already, and ours is the other
+                    self.ice_controlling = message.controlling is None
                 self._pass_on(data, protocol, address)
         elif message.message_class is StunClass.INDICATION:
             self.owner.count("stun_indication")

@@ -136,6 +136,30 @@ def test_roles_may_be_anything(roles):
     go(main())
 
 
+@pytest.mark.parametrize("breakers", [(0, 1 << 63), (1 << 63, 0)])
+def test_checks_before_the_answer_do_not_turn_the_roles(breakers):
+    """The answerer knows both roles and checks at once; the offerer is told its own with the answer only."""
+
+    async def main():
+        (a, _), (b, _) = make(), make()
+        for transport, breaker in zip((a, b), breakers, strict=True):
+            transport._agent._tie_breaker = breaker
+        a.gather()
+        b.gather()
+        b.set_remote_parameters(a.local_parameters)
+        trickle(a, b)
+        b.start(False)
+        await until(lambda: a._agent._early_checks or b._agent.ice_controlling)
+        a.set_remote_parameters(b.local_parameters)
+        trickle(b, a)
+        a.start(True)
+        await until(lambda: a.state == b.state == "connected")
+        assert (a._agent.ice_controlling, b._agent.ice_controlling) == (True, False)
+        await closed(a, b)
+
+    go(main())
+
+
 def test_the_peers_own_checks_are_enough():
     # The peer hides its addresses, and says that there will be no others.
     async def main():
