@@ -13,7 +13,8 @@ from pystack.sctp.wire import fast
 from pystack.sctp.wire.causes import decode_causes, describe_causes, encode_causes
 from pystack.sctp.wire.control import heartbeat_information, shutdown_tsn
 from pystack.sctp.wire.data import DataChunk
-from pystack.sctp.wire.forward import ForwardTsnChunk
+from pystack.sctp.wire.forward import ForwardTsnChunk, IForwardTsnChunk
+from pystack.sctp.wire.idata import IDataChunk
 from pystack.sctp.wire.init import InitChunk, sift_parameters
 from pystack.sctp.wire.packet import ChunkType, Packet, checksum
 from pystack.sctp.wire.params import decode_parameters, encode_parameters
@@ -70,6 +71,22 @@ def _forward(kind: int, flags: int, body: bytes) -> None:
     check(ForwardTsnChunk.decode(_body(read.encode())) == read, "FORWARD-TSN reads otherwise when written again")
 
 
+def _idata(kind: int, flags: int, body: bytes) -> None:
+    read = IDataChunk.decode(flags, body)
+    written = read.encode()
+    check(IDataChunk.decode(flags, _body(written)) == read, "I-DATA reads otherwise when written again")
+    last = read.ppid or read.fsn
+    check(
+        fast.encode_idata(flags, read.tsn, read.stream, read.mid, last, read.payload) == written,
+        "I-DATA: fast and plain differ",
+    )
+
+
+def _iforward(kind: int, flags: int, body: bytes) -> None:
+    read = IForwardTsnChunk.decode(body)
+    check(IForwardTsnChunk.decode(_body(read.encode())) == read, "I-FORWARD-TSN reads otherwise when written again")
+
+
 def _reconfig(kind: int, flags: int, body: bytes) -> None:
     ours = [each for each in decode_reconfig(body) if not isinstance(each, OtherRequest)]
     check(decode_reconfig(_body(encode_reconfig(*ours))) == ours, "RE-CONFIG reads otherwise when written again")
@@ -100,6 +117,8 @@ _READERS: Final[dict[int, Callable[[int, int, bytes], Any]]] = {
     ChunkType.INIT: _init,
     ChunkType.INIT_ACK: _init,
     ChunkType.FORWARD_TSN: _forward,
+    ChunkType.I_DATA: _idata,
+    ChunkType.I_FORWARD_TSN: _iforward,
     ChunkType.RE_CONFIG: _reconfig,
     ChunkType.ABORT: _causes,
     ChunkType.ERROR: _causes,

@@ -105,7 +105,7 @@ class _Side:
 
 def run(data: bytes) -> None:
     program = Program(data)
-    sides = tuple(_make(name, program.byte()) for name in "ab")
+    sides = tuple(_make(name, program.word()) for name in "ab")
     a, b = sides
     now = _START
     aborted = False
@@ -145,7 +145,11 @@ def _make(name: str, chosen: int) -> _Side:
         receive_window=(8192, 65536)[chosen >> 5 & 1],
         max_message_size=8000,
         send_buffer=(4096, 1 << 20)[chosen >> 6 & 1],
-        stream_send_buffer=(2048, 1 << 20)[chosen >> 7],
+        stream_send_buffer=(2048, 1 << 20)[chosen >> 7 & 1],
+        interleaving=not chosen & 0x100,
+        rack=not chosen & 0x200,
+        tail_loss_probe=not chosen & 0x400,
+        scheduler="priority" if chosen & 0x800 else "round-robin",
         max_association_retransmits=5,
         max_init_retransmits=4,
         shutdown_guard=100.0,
@@ -249,8 +253,8 @@ def _quiet(side: _Side) -> bool:
 
 def _seeds() -> Iterator[bytes]:
     up = bytes([0, 13, 13])
-    for chosen in (0, 1, 2, 4, 8, 0x60, 0xE0, 0xFF):
-        head = bytes([chosen, chosen])
+    for chosen in (0, 1, 2, 4, 8, 0x60, 0xE0, 0xFF, 0x700, 0x8E1):
+        head = chosen.to_bytes(2, "big") * 2
         yield head + up
         yield head + up + bytes([1, 0x10, 0, 0, 0x11, 0x10, 0, 0, 13, 3, 4, 0x13, 0x14, 8, 13])
         yield head + up + bytes([0x21, 20, 0, 1, 0x41, 20, 0, 2, 0x22, 9, 7, 3, 5, 6, 7, 12, 40, 8, 13, 8, 13])

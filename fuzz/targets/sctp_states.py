@@ -67,8 +67,11 @@ class Meeting:
         self.to_core += packets[:-1]
 
 
-def _make() -> Meeting:
-    core, peer = (Association(OPTIONS, SeededRandomness(name)) for name in ("core", "peer"))
+_PLAIN: Final = attrs.evolve(OPTIONS, interleaving=False, rack=False, tail_loss_probe=False, zero_checksum=False)
+
+
+def _make(options: AssociationOptions = OPTIONS) -> Meeting:
+    core, peer = (Association(options, SeededRandomness(name)) for name in ("core", "peer"))
     return Meeting(core, peer)
 
 
@@ -87,8 +90,8 @@ def _cookie_echoed() -> Meeting:
     return met
 
 
-def _established() -> Meeting:
-    met = _make()
+def _established(options: AssociationOptions = OPTIONS) -> Meeting:
+    met = _make(options)
     met.core.connect(met.now)
     met.exchange()
     return met
@@ -96,6 +99,12 @@ def _established() -> Meeting:
 
 def _busy() -> Meeting:
     met = _established()
+    met.speak_both()
+    return met
+
+
+def _busy_plain() -> Meeting:
+    met = _established(_PLAIN)
     met.speak_both()
     return met
 
@@ -163,6 +172,7 @@ BUILDERS: Final[tuple[tuple[str, AssociationState, Callable[[], Meeting]], ...]]
     ("shutdown-received", _S.SHUTDOWN_RECEIVED, _shutdown_received),
     ("shutdown-ack-sent", _S.SHUTDOWN_ACK_SENT, _shutdown_ack_sent),
     ("ended", _S.ENDED, _ended),
+    ("established plain", _S.ESTABLISHED, _busy_plain),  # without the extensions that can be turned off
 )
 """Every state of the table with the way into it; an input's first byte chooses one."""
 NAMES: Final = tuple(name for name, _, _ in BUILDERS)
