@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fuzz.cover import measure
+from fuzz.cover import distil, measure
 from fuzz.minimise import minimise
 from fuzz.outcome import attempt
-from fuzz.search import FOUND, Result, guided, has_atheris, inputs_of, plain, save
+from fuzz.search import CORPUS, FOUND, Result, guided, has_atheris, inputs_of, plain, save
 from fuzz.target import Target
 from fuzz.targets import NAMES, find
 
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--plain", action="store_true", help="mutations alone, although atheris is installed")
     parser.add_argument("--work", type=Path, help="keep the inputs that were found here, and go on from them")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="run one input and tell what happens")
+    parser.add_argument("--distil", action="store_true", help="add what --work has found to the committed corpus")
     chosen = parser.parse_args()
     if chosen.list:
         print("\n".join(NAMES))
@@ -33,6 +34,10 @@ def main() -> int:
     target = find(chosen.target)
     if chosen.replay is not None:
         return replay(target, chosen.replay)
+    if chosen.distil and chosen.work is None:
+        parser.error("--distil needs --work")
+    if chosen.distil:
+        return keep(target, chosen.work / target.name)
     if chosen.work is not None:
         return search(target, chosen.work / target.name, chosen)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
@@ -43,6 +48,18 @@ def replay(target: Target, path: Path) -> int:
     finding = attempt(target, path.read_bytes())
     print(finding.text if finding is not None else f"{path}: all is well")
     return int(finding is not None)
+
+
+def keep(target: Target, work: Path) -> int:
+    """Write the inputs that add coverage into ``fuzz/corpus/TARGET.hex``, over what is there."""
+    path = CORPUS / f"{target.name}.hex"
+    before = inputs_of(target)
+    path.unlink(missing_ok=True)
+    small = distil(target, inputs_of(target), {*before, *inputs_of(target, work / "corpus")})
+    if small:
+        path.write_text("".join(f"{each.hex()}\n" for each in small))
+    print(f"{target.name}: {len(small)} inputs, {sum(map(len, small))} bytes")
+    return 0
 
 
 def search(target: Target, work: Path, chosen: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ import attrs
 from fuzz.outcome import attempt
 from fuzz.target import Target
 
-__all__ = ["GroupCoverage", "measure"]
+__all__ = ["GroupCoverage", "distil", "measure"]
 
 Line = tuple[str, int]
 _ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +53,21 @@ def measure(target: Target, inputs: Iterable[bytes]) -> tuple[dict[str, GroupCov
         found.lines |= reached
         found.own |= reached - base[name]
     return groups, sum(len(lines) for lines in _possible(target.packages).values())
+
+
+def distil(target: Target, known: Iterable[bytes], inputs: Iterable[bytes]) -> list[bytes]:
+    """Those of ``inputs``, short ones first, that reach lines of their group that none before does."""
+    seen: dict[str, set[Line]] = {}
+    for data in known:
+        seen.setdefault(target.group(data), set()).update(_lines(target, data))
+    kept: list[bytes] = []
+    for data in sorted(inputs, key=lambda each: (len(each), each)):
+        before = seen.setdefault(target.group(data), set())
+        reached = _lines(target, data)
+        if not reached <= before:
+            before |= reached
+            kept.append(data)
+    return kept
 
 
 def _lines(target: Target, data: bytes) -> set[Line]:

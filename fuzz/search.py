@@ -26,7 +26,7 @@ __all__ = ["CORPUS", "FOUND", "Result", "guided", "has_atheris", "inputs_of", "p
 
 _HERE = Path(__file__).resolve().parent
 CORPUS = _HERE / "corpus"
-"""Committed inputs, one directory for each target."""
+"""Committed inputs: a directory for each target with files of others, and a file of inputs that were found (hex)."""
 FOUND = _HERE / "found"
 """Committed reproducers of bugs that are fixed, likewise."""
 _KEEP = 2000
@@ -65,6 +65,9 @@ def save(folder: Path, data: bytes) -> Path:
 def inputs_of(target: Target, *more: Path) -> list[bytes]:
     """The committed inputs of a target, its computed ones, and those of further directories; no two alike."""
     found = dict.fromkeys(target.seeds())
+    packed = CORPUS / f"{target.name}.hex"
+    if packed.is_file():
+        found.update(dict.fromkeys(bytes.fromhex(line) for line in packed.read_text().splitlines()))
     for folder in (CORPUS / target.name, FOUND / target.name, *more):
         if folder.is_dir():
             found.update(dict.fromkeys(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))

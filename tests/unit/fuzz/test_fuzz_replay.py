@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from fuzz.cover import distil
 from fuzz.minimise import minimise
 from fuzz.outcome import attempt
 from fuzz.search import CORPUS, FOUND, inputs_of, plain
@@ -37,7 +38,7 @@ def test_the_corpus_is_small_and_every_directory_has_a_target():
     assert sum(sizes.values()) < 1_000_000
     for folder in (CORPUS, FOUND):
         if folder.is_dir():
-            assert {path.name for path in folder.iterdir()} <= set(NAMES)
+            assert {path.name.removesuffix(".hex") for path in folder.iterdir()} <= set(NAMES)
 
 
 def _broken(data: bytes) -> None:
@@ -69,6 +70,12 @@ def test_minimising_keeps_the_same_finding_and_no_other():
     small = minimise(b"aaa yz bbb", lambda data: finding.like(attempt(target, data)))
     assert small == b"yz"
     assert attempt(target, b"x").like(finding) is False
+
+
+def test_the_corpus_keeps_what_adds_lines():
+    target = find("dcep")
+    small = distil(target, [b""], [b"", b"\3", bytes(12), bytes(13), b"\3\7" + bytes(10)])
+    assert small == [bytes(12), b"\3\7" + bytes(10)]
 
 
 def test_an_input_is_read_as_a_program():
