@@ -167,6 +167,105 @@ def _case(name: str, size: int, total: int, target: float, loss: float = 0.0) ->
     )
 
 
+def _pair(**given: Any) -> tuple[Any, Any, float]:
+    """Two associations of ours that stand, with all the room that a curve needs, and their simulated clock."""
+    from pystack.base import SeededRandomness  # noqa: PLC0415
+    from pystack.sctp import Association, AssociationOptions  # noqa: PLC0415
+
+    room = 64 << 20
+    options = AssociationOptions(
+        mtu=MTU,
+        receive_window=room,
+        send_buffer=room,
+        stream_send_buffer=room,
+        max_congestion_window=room,
+        initial_window=20_000,
+        max_burst=20_000,
+        rack=False,
+        tail_loss_probe=False,
+        **given,
+    )
+    a, b = (Association(options, SeededRandomness(seed)) for seed in (1, 2))
+    now = 1000.0
+    a.connect(now)
+    for _ in range(8):
+        for source, target in ((a, b), (b, a)):
+            for packet in source.flush(now):
+                target.receive(packet, now)
+    return a, b, now
+
+
+def _answer(a: Any, b: Any, now: float) -> None:
+    from pystack.sctp.events import MessageReceived  # noqa: PLC0415
+
+    for packet in b.flush(now):
+        a.receive(packet, now)
+    for event in b.take_events():
+        if isinstance(event, MessageReceived):
+            b.consume(event.stream, len(event.data), now)
+    a.take_events()
+
+
+def _flight(count: int, packets: int = 20_000) -> Callable[[], float]:
+    """CPU of both ends per packet while so many are under way: a line of that length between them."""
+
+    def run() -> float:
+        a, b, now = _pair()
+        message = bytes(MTU - 12 - 20)
+        line: deque[bytes] = deque()
+        start = 0.0
+        for number in range(packets + count):
+            if number == count:
+                start = cpu_seconds()
+            now += 1e-6
+            a.send(1, message, now, ppid=_PPID)
+            line.extend(a.flush(now))
+            if number >= count:
+                b.receive(line.popleft(), now)
+                _answer(a, b, now)
+        return (cpu_seconds() - start) / packets * 1e6
+
+    return run
+
+
+def _gaps(count: int, packets: int = 20_000) -> Callable[[], float]:
+    """The same while so many holes stand open and everything is acknowledged at once, as it must be then."""
+
+    def run() -> float:
+        a, b, now = _pair(sack_every=1)
+        message = bytes(MTU - 12 - 20)
+        for number in range(2 * count + 8):
+            a.send(1, message, now, ppid=_PPID, ordered=False)
+            packet = a.flush(now)[-1]
+            if number % 2 or number >= 2 * count:
+                b.receive(packet, now)
+        for _ in range(3):
+            _answer(a, b, now)
+            a.flush(now)  # what is sent again is lost again
+        start = cpu_seconds()
+        for _ in range(packets):
+            now += 1e-6
+            a.send(1, message, now, ppid=_PPID, ordered=False)
+            b.receive(a.flush(now)[-1], now)
+            _answer(a, b, now)
+        return (cpu_seconds() - start) / packets * 1e6
+
+    return run
+
+
+def _curve(name: str, ours: Callable[[], float], base_name: str, base: Callable[[], float]) -> Case:
+    """A point of a curve against its beginning: it may cost half as much again."""
+    return Case(
+        name=name,
+        unit="CPU-us/packet",
+        ours=ours,
+        peer=base,
+        peer_name=base_name,
+        peer_package="crc32c",
+        target=1 / 1.5,
+    )
+
+
 BENCHMARK = Benchmark(
     name="sctp",
     title="SCTP pair in memory, CPU per byte: how much less than aiortc",
@@ -177,5 +276,7 @@ BENCHMARK = Benchmark(
         _case("16KiB", 16 * 1024, 16 << 20, 2.5),
         _case("256KiB", 256 * 1024, 16 << 20, 2.5),
         _case("16KiB-loss1", 16 * 1024, 8 << 20, 2.5, loss=0.01),
+        *(_curve(f"flight-{count}", _flight(count), "flight-10", _flight(10)) for count in (100, 1000, 10_000)),
+        *(_curve(f"gaps-{count}", _gaps(count), "gaps-0", _gaps(0)) for count in (1, 10, 100, 260)),
     ],
 )

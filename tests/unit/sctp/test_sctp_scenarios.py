@@ -4,9 +4,14 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-IDS = (ROOT / "tests/vectors/sctp/scenario_ids.txt").read_text().split()
-PAGE = (ROOT / "docs/explanation/sctp.md").read_text()
-TESTS = [path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+
+
+def page():
+    return (ROOT / "docs/explanation/sctp.md").read_text()
+
+
+def sources():
+    return [path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py"))]
 
 
 def named(text):
@@ -19,13 +24,14 @@ def named(text):
 
 
 def test_every_situation_is_tested_or_explained():
-    docstrings = "\n".join(found for text in TESTS for found in re.findall(r'"""(.*?)"""', text, re.DOTALL))
-    rows = "\n".join(line.split("|")[1] for line in PAGE.splitlines() if re.match(r"\| [A-Z]\d\d", line))
-    assert sorted(set(IDS) - named(docstrings) - named(rows)) == []
+    ids = (ROOT / "tests/vectors/sctp/scenario_ids.txt").read_text().split()
+    docstrings = "\n".join(found for text in sources() for found in re.findall(r'"""(.*?)"""', text, re.DOTALL))
+    rows = "\n".join(line.split("|")[1] for line in page().splitlines() if re.match(r"\| [A-Z]\d\d", line))
+    assert sorted(set(ids) - named(docstrings) - named(rows)) == []
 
 
 def test_every_test_that_the_page_names_exists():
-    everything = "\n".join(TESTS)
+    everything = "\n".join(sources())
     known = set(re.findall(r"def (test_\w+)|class (Test\w+)", everything))
     names = {one or other for one, other in known}
-    assert sorted(set(re.findall(r"`(test_\w+|Test\w+)`", PAGE)) - names) == []
+    assert sorted(set(re.findall(r"`(test_\w+|Test\w+)`", page())) - names) == []
