@@ -148,9 +148,13 @@ class DataChannels:
         if self._ids.known:
             raise LocalProtocolError("start", "started")
         self._ids.set_role(is_dtls_client)
-        for channel in list(self._channels.values()):
-            if channel.id is None:
-                self._assign(channel, now)
+        waiting = [channel for channel in self._channels.values() if channel.id is None]
+        for channel in waiting:
+            self._assign(channel, now)
+        for channel in waiting if self._established else ():  # the peer was faster
+            if channel.id is not None:
+                self._launch(channel, now)
+        self._own_deadline = self._earliest()
         self.association.connect(now)
         self._pump(now)
 
@@ -224,7 +228,7 @@ class DataChannels:
                 ordered_until_known=not negotiated,
             )
         )
-        if self._established:
+        if self._established and channel.id is not None:
             self._launch(channel, now)
             self._own_deadline = self._earliest()
         return channel.handle
@@ -394,7 +398,7 @@ class DataChannels:
             if channel.id is not None and channel.id >= self._ids.limit:
                 self._ids.free(channel.id)
                 self._end(channel, RemoteProtocolError(f"the peer has no stream {channel.id}"), now)
-            elif channel.machine.state is ChannelState.CONNECTING:  # not closing already, with the association
+            elif channel.machine.state is ChannelState.CONNECTING and channel.id is not None:  # else later, or closing
                 self._launch(channel, now)
 
     def _handle_writable(self, stream: int, now: float) -> None:

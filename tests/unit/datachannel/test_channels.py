@@ -761,3 +761,18 @@ def test_writers_before_the_association_is_up_are_answered_when_it_is():
         ChannelOpened(negotiated),
         ChannelWritable(negotiated),
     ]
+
+
+def test_a_peer_that_connects_before_the_role_is_known():
+    channels = DataChannels(Association())
+    early = channels.open("early", 0.0)
+    agreed = channels.open("agreed", 0.0, negotiated=True, id=7)
+    assert hear(channels, established()) == [TransportEstablished(), ChannelOpened(agreed)]
+    late = channels.open("late", 1.0)
+    assert not channels.send(late, b"x", 1.0)
+    assert channels.association.sent == []
+    channels.start(True, 2.0)
+    assert [(stream, ppid) for stream, ppid, *_ in channels.association.sent] == [(0, 50), (2, 50)]
+    assert channels.take_events() == [ChannelWritable(late)]
+    assert channels.deadline == 2.0 + channels.options.open_timeout
+    assert hear(channels, message(0, ACK, 50), message(2, ACK, 50)) == [ChannelOpened(early), ChannelOpened(late)]
