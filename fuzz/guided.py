@@ -22,6 +22,7 @@ def main() -> None:
         target = find(name)
     counts: Counter[str] = Counter()
     path = Path(counts_path)
+    findings = path.parent / "findings"
     told = 0.0
 
     def one(data: bytes) -> None:
@@ -30,7 +31,11 @@ def main() -> None:
         if (now := time.monotonic()) - told > 1:
             told = now
             path.write_text(json.dumps(counts))
-        target.run(data)
+        try:
+            target.run(data)
+        except BaseException:
+            (findings / "finding").write_bytes(data)  # libFuzzer does not always get to it
+            raise
 
     atheris.Setup([sys.argv[0], *sys.argv[3:]], one)
     atheris.Fuzz()
