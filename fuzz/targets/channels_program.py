@@ -21,7 +21,7 @@ from pystack.datachannel import (
     ChannelWritable,
     DataChannels,
 )
-from pystack.errors import Closed, LocalError
+from pystack.errors import Closed, LocalError, LocalProtocolError
 from pystack.sctp import Association, AssociationOptions
 
 _LIMITS: Final[tuple[dict[str, int | float], ...]] = ({}, {}, {"max_retransmits": 0}, {"max_lifetime": 0.5})
@@ -80,7 +80,11 @@ class _Side:
             if isinstance(event, Ended):
                 self.ends += 1
             elif isinstance(event, ChannelAnnounced):
-                self._know(event.handle, self.core.info(event.handle).label)
+                try:
+                    label = self.core.info(event.handle).label
+                except LocalProtocolError:  # the association ended in the same breath
+                    label = "gone"
+                self._know(event.handle, label)
             elif isinstance(event, ChannelWritable):
                 check(event.handle in self.refused, "writable without a refusal")
                 self.refused.remove(event.handle)

@@ -52,7 +52,8 @@ class _Ours:
             elif isinstance(event, ChannelAnnounced):
                 check(event.handle not in self.handles, "announced twice")
                 self.handles.append(event.handle)
-                self.core.info(event.handle)
+                with suppress(LocalError):  # the association may have ended in the same breath
+                    check(self.core.info(event.handle).id is not None, "announced without a stream")
             elif isinstance(event, ChannelWritable):
                 check(event.handle in self.refused, "writable without a refusal")
                 self.refused.remove(event.handle)
