@@ -36,3 +36,24 @@ def run() -> Callable[[Coroutine[Any, Any, None], float], None]:
         asyncio.run(bounded())
 
     return run
+
+
+@pytest.fixture
+def run_again(run: Callable[[Coroutine[Any, Any, None], float], None]) -> Callable[..., None]:
+    """Run what measures seconds or rates of real browsers: a busy machine may spoil a call, so a fresh one may repair it.
+
+    The criterion is the same for each call, each starts from nothing, and each miss is printed.
+    """
+
+    def run_again(body: Callable[[], Coroutine[Any, Any, None]], timeout: float = 110, calls: int = 3) -> None:
+        for call in range(1, calls + 1):
+            try:
+                run(body(), timeout)
+            except (AssertionError, TimeoutError) as miss:
+                if call == calls:
+                    raise
+                print(f"call {call} of {calls} missed its mark, again: {str(miss).splitlines()[:1]}")
+            else:
+                return
+
+    return run_again
