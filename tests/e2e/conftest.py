@@ -40,7 +40,7 @@ def run() -> Callable[[Coroutine[Any, Any, None], float], None]:
 
 @pytest.fixture
 def run_again(run: Callable[[Coroutine[Any, Any, None], float], None]) -> Callable[..., None]:
-    """Run what measures seconds or rates of real browsers: a busy machine may spoil a call, so a fresh one may repair it.
+    """Run what measures seconds or rates of real browsers: a busy machine may spoil a call, a fresh one may mend it.
 
     The criterion is the same for each call, each starts from nothing, and each miss is printed.
     """
