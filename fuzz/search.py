@@ -22,11 +22,11 @@ from fuzz.mutate import mutate
 from fuzz.outcome import LIMIT, attempt
 from fuzz.target import Target
 
-__all__ = ["CORPUS", "FOUND", "Result", "guided", "has_atheris", "inputs_of", "plain", "save"]
+__all__ = ["CORPUS", "FOUND", "Result", "guided", "has_atheris", "inputs_of", "packed", "plain", "save"]
 
 _HERE = Path(__file__).resolve().parent
 CORPUS = _HERE / "corpus"
-"""Committed inputs: a directory for each target with files of others, and a file of inputs that were found (hex)."""
+"""Committed inputs: a file a target, an input a line in hexadecimal, found by a search."""
 FOUND = _HERE / "found"
 """Committed reproducers of bugs that are fixed, likewise."""
 _KEEP = 2000
@@ -62,13 +62,16 @@ def save(folder: Path, data: bytes) -> Path:
     return path
 
 
+def packed(name: str) -> list[bytes]:
+    """The inputs in ``fuzz/corpus/NAME.hex``; none where there is no such file."""
+    path = CORPUS / f"{name}.hex"
+    return [bytes.fromhex(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
 def inputs_of(target: Target, *more: Path) -> list[bytes]:
     """The committed inputs of a target, its computed ones, and those of further directories; no two alike."""
-    found = dict.fromkeys(target.seeds())
-    packed = CORPUS / f"{target.name}.hex"
-    if packed.is_file():
-        found.update(dict.fromkeys(bytes.fromhex(line) for line in packed.read_text().splitlines()))
-    for folder in (CORPUS / target.name, FOUND / target.name, *more):
+    found = dict.fromkeys([*target.seeds(), *packed(target.name)])
+    for folder in (FOUND / target.name, *more):
         if folder.is_dir():
             found.update(dict.fromkeys(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
     return list(found)

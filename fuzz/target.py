@@ -24,9 +24,9 @@ class Target:
     """Something to fuzz.
 
     Attributes:
-        name: on the command line, and the directory of its corpus.
+        name: on the command line, and of its corpus.
         run: one input through the code under test; deterministic; raises on a finding.
-        seeds: inputs that are computed, in addition to the files of ``fuzz/corpus/NAME``.
+        seeds: inputs that are computed, in addition to those of ``fuzz/corpus/NAME.hex``.
         group: which state an input is for; counts and coverage are told by it.
         packages: whose lines are counted as coverage.
         max_size: the longest input in bytes.

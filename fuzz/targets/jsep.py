@@ -6,10 +6,10 @@ Input: a byte that says how we begin, then descriptions with a zero byte between
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from fuzz.search import CORPUS
+from fuzz.recorded import recorded_descriptions
+from fuzz.search import packed
 from fuzz.target import Target, check
 from pystack.errors import LocalError
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
@@ -29,7 +29,6 @@ from pystack.sdp.jsep import (
     start,
 )
 
-_VECTORS: Final = Path(__file__).resolve().parents[2] / "tests" / "vectors" / "sdp"
 _TRANSPORT: Final = TransportParameters(
     ufrag="ufrag", pwd="p" * 24, fingerprints=(("sha-256", ":".join(["AB"] * 32)),), setup="active"
 )
@@ -95,8 +94,8 @@ def _round(negotiation: Negotiation, local: LocalSession, text: str, how: int) -
 
 
 def _seeds() -> Iterator[bytes]:
-    texts = [path.read_bytes() for path in sorted(_VECTORS.glob("*.sdp"))]
-    texts += [path.read_bytes() for path in sorted((CORPUS / "sdp").iterdir())]
+    texts = recorded_descriptions()
+    texts += packed("sdp")
     for text in texts:
         yield b"\x0f" + text
         yield b"\x1f" + text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fuzz.recorded import recorded
 from fuzz.target import Target, check
 from pystack.errors import DecodeError
 from pystack.rtp.rtcp import (
@@ -35,6 +36,7 @@ def run(data: bytes) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
+    yield from recorded("rtcp")
     block = ReportBlock(200, 10, 1, 500)
     yield SenderReport(100, 1 << 60, 5, 6, 7, [block]).serialize() + Bye([300]).serialize()
     yield ReceiverReport(9, [block]).serialize() + Pli(9, 200).serialize() + Fir(9, 0, [(200, 1)]).serialize()

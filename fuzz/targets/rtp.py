@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
+from fuzz.recorded import recorded
 from fuzz.target import Target, check
 from pystack.errors import DecodeError, InvalidArgument
 from pystack.rtp import (
@@ -56,6 +57,7 @@ def run(data: bytes) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
+    yield from recorded("rtp")
     packet = RtpPacket(payload_type=96, ssrc=7, sequence_number=65535, timestamp=1 << 31, payload=b"payload")
     yield packet.serialize()
     _MAP.set(packet, MID, b"0")

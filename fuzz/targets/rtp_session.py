@@ -10,7 +10,8 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from fuzz.search import CORPUS
+from fuzz.recorded import recorded
+from fuzz.search import packed
 from fuzz.target import Program, Target, check, piece
 from pystack.base import Ended, SeededRandomness
 from pystack.errors import LOCAL, DecodeError, LocalError
@@ -131,8 +132,8 @@ def _seeds() -> Iterator[bytes]:
     first = b"\0" + piece(video.serialize())
     video.sequence_number = 3
     yield first + b"\x80" + piece(video.serialize()) + b"\1\0\0" * 3 + b"\x32\0\0\1\0\0"
-    for path in sorted((CORPUS / "rtcp").iterdir()):
-        yield b"\6\0\0" * 3 + first + b"\0" + piece(path.read_bytes()) + b"\1\0\0"
+    for data in [*recorded("rtcp"), *packed("rtcp")]:
+        yield b"\6\0\0" * 3 + first + b"\0" + piece(data) + b"\1\0\0"
 
 
 TARGETS = {"rtp-session": Target(name="rtp-session", run=run, seeds=_seeds, packages=("pystack.rtp",))}

@@ -13,7 +13,8 @@ from math import inf
 from typing import Any, Final
 from zlib import crc32
 
-from fuzz.search import CORPUS
+from fuzz.recorded import recorded
+from fuzz.search import packed
 from fuzz.target import Program, Target, check, piece
 from fuzz.targets.sctp_states import BUILDERS, NAMES, OPTIONS, Meeting, meet
 from pystack.base import Ended
@@ -123,7 +124,7 @@ def _fall_silent(met: Meeting, seen: list[Any]) -> None:
 @cache
 def sample_chunks() -> tuple[bytes, ...]:
     """The chunks of the packets that peers of all states send, and those of the corpus."""
-    found = dict.fromkeys(path.read_bytes() for path in sorted((CORPUS / "sctp-packet").iterdir()))
+    found = dict.fromkeys([*(packet[12:] for packet in recorded("sctp")), *packed("sctp-packet")])
     for _, _, build in BUILDERS:
         met = build()
         for _ in range(4):

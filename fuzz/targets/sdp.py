@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
+from fuzz.recorded import recorded_descriptions
 from fuzz.target import Target, check
 from pystack.errors import DecodeError
 from pystack.sdp import attributes, parse, write
 
 _READERS: Final[Mapping[str, Callable[[str], object]]] = attributes.PARSERS
 """The readers of single attributes; each is given the content of every attribute, also those that are not its own."""
+
+_MAX_SIZE: Final = 8192
 
 
 def run(data: bytes) -> None:
@@ -34,7 +37,9 @@ def run(data: bytes) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
+    for text in recorded_descriptions():
+        yield text[:_MAX_SIZE]
     yield b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
 
 
-TARGETS = {"sdp": Target(name="sdp", run=run, seeds=_seeds, packages=("pystack.sdp",), max_size=8192)}
+TARGETS = {"sdp": Target(name="sdp", run=run, seeds=_seeds, packages=("pystack.sdp",), max_size=_MAX_SIZE)}

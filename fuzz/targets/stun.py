@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+from fuzz.recorded import recorded
 from fuzz.target import Target, check
 from pystack.errors import DecodeError
 from pystack.ice import Candidate
@@ -57,6 +58,7 @@ def run(data: bytes) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
+    yield from recorded("stun")
     yield binding_request(bytes(12), "ours:theirs", b"key", priority=1, tie_breaker=2, use_candidate=True)
     yield b"candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host generation 0"
 

@@ -13,7 +13,7 @@ from pystack.ice import stun
 from pystack.ice.stun import Attribute, StunClass, build, is_stun, parse, peek_username
 from pystack.testing.strategies import mutate
 
-SEEDS = sorted((FilePath(__file__).parents[2] / "vectors" / "stun").glob("*.stun"))
+RECORDED = (FilePath(__file__).parents[2] / "vectors" / "stun" / "browsers.hex").read_text().split()
 TID = bytes(range(12))
 
 # RFC 5769 section 2.1 to 2.3: SOFTWARE "STUN test client"/"test vector", USERNAME "evtj:h6vY", this password.
@@ -136,11 +136,13 @@ def test_what_is_no_stun_message_is_refused(data):
         parse(data)
 
 
-@pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.name)
-def test_the_seeds_are_read_or_refused(path):
-    data = path.read_bytes()
+@pytest.mark.parametrize("text", RECORDED)
+def test_what_browsers_send_is_read_and_damage_is_read_or_refused(text):
+    data = bytes.fromhex(text)
+    message = parse(data)
+    assert (message.method, message.message_class) == (stun.BINDING, StunClass.REQUEST)
     survives(data)
-    rng = random.Random(path.name)
+    rng = random.Random(text)
     for _ in range(200):
         survives(mutate(data, rng))
 
