@@ -19,7 +19,11 @@ from pystack.peer.events import (
     TrackRemoved,
 )
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
+from pystack.peer.negotiator import Negotiator, Signalling
+from pystack.peer.outward import EventIterator
+from pystack.peer.pairing import connect
 from pystack.peer.receiver import RtpReceiver
+from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
 from pystack.peer.stats import StatsReport
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
@@ -36,6 +40,7 @@ __all__ = [
     "DataChannelState",
     "DescriptionType",
     "Direction",
+    "EventIterator",
     "IceCandidate",
     "IceCandidateFound",
     "IceConnectionStateChanged",
@@ -44,15 +49,19 @@ __all__ = [
     "IceTransports",
     "MediaKind",
     "NegotiationNeeded",
+    "Negotiator",
     "PeerConnection",
     "PeerConnectionClosed",
     "PeerEvent",
+    "RtcpPort",
     "RtpReceiver",
     "RtpSender",
     "SessionDescription",
     "SignalingStateChanged",
+    "Signalling",
     "StatsReport",
     "TrackAdded",
     "TrackRemoved",
     "Transceiver",
+    "connect",
 ]

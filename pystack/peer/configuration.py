@@ -44,6 +44,8 @@ class Configuration:
         operation_timeout: seconds that one negotiation operation may take, its turn included (requirements row 8).
         close_timeout: seconds that ``close()`` gives the peer to take what is still queued on channels.
         inbox_packets: RTP packets that a receiver keeps for a reader; above it the oldest are dropped and counted.
+        inbox_rtcp: RTCP packets that each receiver, each sender and the connection keep for a reader; above it the
+            oldest are dropped and counted. 0: RTCP is dealt with and not handed out.
         randomness: where random numbers come from.
         trace: a write-only observer of the layers.
     """
@@ -63,5 +65,6 @@ class Configuration:
     operation_timeout: float = 15.0
     close_timeout: float = 2.0
     inbox_packets: int = 1024
+    inbox_rtcp: int = 32
     randomness: Randomness = attrs.field(factory=SecretRandomness)
     trace: Trace | None = None

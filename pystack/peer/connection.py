@@ -11,7 +11,7 @@ after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshak
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
@@ -21,6 +21,7 @@ from pystack.base import Ended
 from pystack.dtls import Certificate
 from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
 from pystack.peer import events as told
+from pystack.peer.brought import Brought
 from pystack.peer.channels import Channels
 from pystack.peer.configuration import Configuration
 from pystack.peer.datachannel import DataChannel
@@ -28,14 +29,15 @@ from pystack.peer.description import IceCandidate, SessionDescription
 from pystack.peer.events import PeerEvent
 from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
-from pystack.peer.outward import EventHub
+from pystack.peer.outward import EventHub, EventIterator
+from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
 from pystack.peer.signaling import Signaling
 from pystack.peer.stats import StatsReport, collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 from pystack.peer.transceivers import Transceivers
 from pystack.peer.waiting import Awaited
-from pystack.rtp import KeyFrameRequested, RtpPacket
+from pystack.rtp import KeyFrameRequested, RtcpReceived, RtpPacket
 from pystack.sdp import jsep
 from pystack.session import (
     ConnectionState,
@@ -67,6 +69,7 @@ class PeerConnection:
     Attributes:
         transceivers: the media sections, in the order in which they came to be.
         reason: why the connection ended; ``None`` while it lives.
+        rtcp: RTCP packets that concern no track of either side, and how to send one.
     """
 
     def __init__(self, configuration: Configuration | None = None) -> None:
@@ -78,7 +81,12 @@ class PeerConnection:
         self._cname = self._random.token(9).hex()
         options = attrs.evolve(
             configuration.session,
-            rtp=attrs.evolve(configuration.session.rtp, cname=self._cname, ntp_offset=offset),
+            rtp=attrs.evolve(
+                configuration.session.rtp,
+                cname=self._cname,
+                ntp_offset=offset,
+                tell_rtcp=configuration.inbox_rtcp > 0,
+            ),
         )
         self._session = Session(self._certificate, options, self._random, configuration.trace)
         self._ice = self._make_ice()
@@ -87,6 +95,8 @@ class PeerConnection:
         self._ice.on_candidate = self._handle_candidate
         self._operations = Operations("peer connection", configuration.operation_timeout, self._handle_hang)
         self._hub: EventHub[PeerEvent] = EventHub()
+        self._brought_channels: Brought[DataChannel] = Brought("peer connection", _is_closed)
+        self._brought_tracks: Brought[Transceiver] = Brought("peer connection", _is_silent)
         self._transceivers = Transceivers(self._session, self._driver, configuration, self._handle_wish)
         self._channels = Channels(self._session, self._driver, self._handle_channel)
         self._signaling = Signaling(
@@ -95,7 +105,7 @@ class PeerConnection:
             ice=self._ice,
             transceivers=self._transceivers,
             describe=self._describe,
-            emit=self._hub.emit,
+            emit=self._emit,
             on_change=self._refresh,
             session_id=self._random.integer(62),
         )
@@ -106,6 +116,7 @@ class PeerConnection:
         self._gathered = Awaited()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self.reason: Reason | None = None
+        self.rtcp = RtcpPort(self._session, self._driver, "peer connection", configuration.inbox_rtcp)
 
     def __repr__(self) -> str:
         return f"<PeerConnection {self._state}, signaling {self.signaling_state}>"
@@ -342,9 +353,34 @@ class PeerConnection:
         """Call ``callback`` for each event, those kept since the beginning first; return what stops it."""
         return self._hub.listen(callback)
 
-    def events(self) -> AsyncIterator[PeerEvent]:
-        """Yield the events up to and including :class:`PeerConnectionClosed`."""
+    def events(self) -> EventIterator[PeerEvent]:
+        """Yield the events up to and including :class:`PeerConnectionClosed`, those kept since the beginning first.
+
+        Leaving the loop early loses nothing: what comes while nobody listens is kept for whoever listens next.
+        """
         return self._hub.iterate(lambda event: isinstance(event, told.PeerConnectionClosed))
+
+    async def next_data_channel(self, *, timeout: float | None = None) -> DataChannel:
+        """Return the next channel that the peer opened; each is given once, those that came before first.
+
+        :class:`DataChannelAdded` tells of the same channels; use whichever suits.
+
+        Raises:
+            TimeoutError: the peer opened none in time.
+            Closed: the connection ended, and all were given.
+        """
+        return await self._brought_channels.take(timeout)
+
+    async def next_track(self, *, timeout: float | None = None) -> Transceiver:
+        """Return the next transceiver on which the peer says that it sends: ``.receiver`` is where its packets come.
+
+        :class:`TrackAdded` tells of the same; use whichever suits.
+
+        Raises:
+            TimeoutError: there was none in time.
+            Closed: the connection ended, and all were given.
+        """
+        return await self._brought_tracks.take(timeout)
 
     async def wait_connected(self, *, timeout: float | None = None) -> None:
         """Wait until ICE and DTLS are up.
@@ -415,7 +451,13 @@ class PeerConnection:
         self._signaling.check_needed()
 
     def _handle_channel(self, channel: DataChannel) -> None:
-        self._hub.emit(told.DataChannelAdded(channel))
+        self._brought_channels.put(channel)
+        self._emit(told.DataChannelAdded(channel))
+
+    def _emit(self, event: PeerEvent) -> None:
+        if isinstance(event, told.TrackAdded):
+            self._brought_tracks.put(event.transceiver)
+        self._hub.emit(event)
 
     def _handle_packet(self, item: tuple[int, str, RtpPacket]) -> None:
         key, rid, packet = item
@@ -446,6 +488,15 @@ class PeerConnection:
         transceiver = self._transceivers.get(event.sender_id)
         if transceiver is not None:
             transceiver.sender.handle_key_frame_request()
+
+    def _handle_rtcp(self, event: RtcpReceived) -> None:
+        packet = event.packet
+        halves = [self._transceivers.get(key) for key in event.receivers]
+        ports = [half.receiver.rtcp for half in halves if half is not None]
+        halves = [self._transceivers.get(key) for key in event.senders]
+        ports += [half.sender.rtcp for half in halves if half is not None]
+        for port in ports or (self.rtcp,):
+            port.handle_packet(packet)
 
     def _handle_transport_change(self, event: DtlsStateChanged | Secured) -> None:
         if self._session.dtls_state not in {"failed", "closed"}:  # with those comes the end itself, and its reason
@@ -480,6 +531,9 @@ class PeerConnection:
         self._signaling.end()
         self._channels.end(reason)
         self._transceivers.end(reason)
+        self.rtcp.handle_end(reason)
+        self._brought_channels.end(reason)
+        self._brought_tracks.end(reason)
         self._connected.ring()
         self._gathered.ring()
         if failed and self._state != "failed":
@@ -563,9 +617,18 @@ class PeerConnection:
         return await self._operations.run(name, operation)
 
 
+def _is_closed(channel: DataChannel) -> bool:
+    return channel.ready_state == "closed"
+
+
+def _is_silent(transceiver: Transceiver) -> bool:
+    return transceiver.stopped or not transceiver.remote_sends
+
+
 _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
     tuple: PeerConnection._handle_packet,
     KeyFrameRequested: PeerConnection._handle_key_frame_request,
+    RtcpReceived: PeerConnection._handle_rtcp,
     DtlsStateChanged: PeerConnection._handle_transport_change,
     Secured: PeerConnection._handle_transport_change,
     DataTransportEnded: PeerConnection._handle_data_end,

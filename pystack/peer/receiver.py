@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pystack.errors import LOCAL, Closed, PeerClosed, Reason
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
+from pystack.peer.rtcp import RtcpPort
 from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ class RtpReceiver:
         extensions: what the ids of header extensions mean here.
         receiving: whether the peer agreed that media may come here.
         dropped: packets dropped because nobody read them in time.
+        rtcp: what the sender of the track says of it by RTCP, and how to answer by hand.
     """
 
-    def __init__(self, session: Session, driver: Driver, key: int, kind: str, inbox_packets: int) -> None:
+    def __init__(
+        self, session: Session, driver: Driver, key: int, kind: str, inbox_packets: int, inbox_rtcp: int
+    ) -> None:
         self.kind = kind
         self.track_id = ""
         self.stream_ids: tuple[str, ...] = ()
@@ -52,6 +56,7 @@ class RtpReceiver:
         self._inbox: Inbox[tuple[RtpPacket, str]] = Inbox(f"{kind} receiver")
         self._tap: Callable[[RtpPacket, str], None] | None = None
         self._ended: Reason | None = None
+        self.rtcp = RtcpPort(session, driver, f"{kind} receiver", inbox_rtcp)
 
     @property
     def on_packet(self) -> Callable[[RtpPacket, str], None] | None:
@@ -116,6 +121,7 @@ class RtpReceiver:
         self._tap = None
         self._inbox.set_tap(None)
         self._inbox.terminate(reason)
+        self.rtcp.handle_end(reason)
 
     def _deliver(self, item: tuple[RtpPacket, str]) -> None:
         if self._tap is not None:

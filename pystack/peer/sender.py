@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pystack.errors import Closed, LocalProtocolError, Reason
+from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
 from pystack.peer.outward import call_out
+from pystack.peer.rtcp import RtcpPort
 from pystack.rtp import CodecSpec, RtpPacket
 
 if TYPE_CHECKING:
@@ -32,9 +33,12 @@ class RtpSender:
         on_key_frame_request: called when the peer asks for a key frame.
         sending: whether the peer agreed that we send here.
         dropped: packets refused because nothing was agreed yet, or the keys are not there.
+        rtcp: what the peer says of this stream by RTCP, and how to add to what is said to it.
     """
 
-    def __init__(self, session: Session, driver: Driver, key: int, kind: str, draw_ssrc: Callable[[], int]) -> None:
+    def __init__(
+        self, session: Session, driver: Driver, key: int, kind: str, draw_ssrc: Callable[[], int], inbox_rtcp: int
+    ) -> None:
         self.kind = kind
         self._draw_ssrc = draw_ssrc
         self.ssrc = draw_ssrc()
@@ -50,6 +54,7 @@ class RtpSender:
         self._driver = driver
         self._key = key
         self._ended: Reason | None = None
+        self.rtcp = RtcpPort(session, driver, f"{kind} sender", inbox_rtcp)
 
     def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
         """Name what is sent, for the next description (``a=msid``, RFC 8830).
@@ -102,6 +107,21 @@ class RtpSender:
         driver.soon()
         return True
 
+    def write_raw(self, data: bytes) -> bool:
+        """Send one packet given as it would be on the wire; see :meth:`write`, whose rules are the same.
+
+        Header extensions in it carry the ids that were agreed for this sender.
+
+        Raises:
+            InvalidArgument: the bytes are not RTP.
+            Closed: the connection ended.
+        """
+        try:
+            packet = RtpPacket.parse(data)
+        except DecodeError as error:
+            raise InvalidArgument(f"cannot be sent as RTP: {error}") from None
+        return self.write(packet)
+
     def require_codec(self, name: str) -> CodecSpec:
         """Return the agreed codec of this name.
 
@@ -129,4 +149,5 @@ class RtpSender:
             self._ended = reason
             self._draw_ssrc = int  # no more of them, and no hold on who gives them
             self.sending = False
+            self.rtcp.handle_end(reason)
             self.on_key_frame_request = None

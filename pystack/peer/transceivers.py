@@ -54,13 +54,14 @@ class Transceivers:
         key = self._next_key
         self._next_key += 1
         audio = kind == "audio"
-        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc)
+        rtcp = configuration.inbox_rtcp
+        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc, rtcp)
         transceiver = self._by_key[key] = Transceiver(
             key=key,
             kind=kind,
             direction=direction,
             sender=sender,
-            receiver=RtpReceiver(self._session, self._driver, key, kind, configuration.inbox_packets),
+            receiver=RtpReceiver(self._session, self._driver, key, kind, configuration.inbox_packets, rtcp),
             codecs=configuration.audio_codecs if audio else configuration.video_codecs,
             extensions=configuration.audio_extensions if audio else configuration.video_extensions,
             on_change=self._on_change,

@@ -7,12 +7,13 @@ from typing import TypeAlias
 import attrs
 
 from pystack.base import Ended
-from pystack.rtp.rtcp import TransportFeedback
+from pystack.rtp.rtcp import RtcpPacket, TransportFeedback
 
 __all__ = [
     "BandwidthEstimate",
     "ByeReceived",
     "KeyFrameRequested",
+    "RtcpReceived",
     "RtpEvent",
     "StreamRestarted",
     "StreamStarted",
@@ -68,8 +69,24 @@ class TransportFeedbackReceived:
     at: float
 
 
+@attrs.frozen
+class RtcpReceived:
+    """One RTCP packet as it came; only told with :attr:`RtpSessionOptions.tell_rtcp`.
+
+    Attributes:
+        packet: what came.
+        receivers: ids of the receivers whose sender speaks in it.
+        senders: ids of the senders that it is about.
+    """
+
+    packet: RtcpPacket
+    receivers: tuple[int, ...]
+    senders: tuple[int, ...]
+
+
 RtpEvent: TypeAlias = (
     KeyFrameRequested
+    | RtcpReceived
     | StreamStarted
     | StreamRestarted
     | ByeReceived

@@ -24,6 +24,7 @@ class RtpSessionOptions:
         max_packets: how many received packets wait for :meth:`pystack.rtp.RtpSession.take_packets`.
         max_events: how many events wait to be taken.
         default_round_trip_time: until one was measured.
+        tell_rtcp: whether each RTCP packet that comes is told as :class:`~pystack.rtp.RtcpReceived` too.
     """
 
     ntp_offset: float = 0.0
@@ -38,3 +39,4 @@ class RtpSessionOptions:
     max_packets: int = 4096
     max_events: int = 256
     default_round_trip_time: float = 0.07
+    tell_rtcp: bool = False

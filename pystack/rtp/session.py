@@ -14,9 +14,9 @@ from math import inf
 from typing import Final, Literal
 
 from pystack.base import Ended, Randomness, Trace
-from pystack.errors import LOCAL, DecodeError, LocalProtocolError, Reason
+from pystack.errors import LOCAL, DecodeError, InvalidArgument, LocalProtocolError, Reason
 from pystack.rtp.codec import CodecSpec
-from pystack.rtp.events import BandwidthEstimate, RtpEvent, TransportFeedbackReceived
+from pystack.rtp.events import BandwidthEstimate, RtcpReceived, RtpEvent, TransportFeedbackReceived
 from pystack.rtp.extensions import HeaderExtensionMap, find
 from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.packet import RtpPacket
@@ -34,6 +34,7 @@ from pystack.rtp.rtcp import (
 )
 from pystack.rtp.stats import RtpSessionStats
 from pystack.rtp.streams.arrivals import TransportFeedbackRecorder
+from pystack.rtp.streams.concerned import media_of, sources_of
 from pystack.rtp.streams.inbound import Inbound
 from pystack.rtp.streams.outbound import Outbound
 from pystack.rtp.streams.reporter import Reporter
@@ -87,6 +88,11 @@ class RtpSession:
         self._reporter = Reporter(self._ssrc, self._cname, options.report_interval, options.mtu, randomness)
         self._control: deque[bytes] = deque()
         self._closed = False
+
+    @property
+    def ssrc(self) -> int:
+        """The SSRC under which our feedback and our receiver reports travel."""
+        return self._ssrc
 
     # What was negotiated
 
@@ -199,6 +205,8 @@ class RtpSession:
             self._drop("rtcp", now)
             return
         for packet in packets:
+            if self._options.tell_rtcp:
+                self._tell(packet)  # first: a BYE takes the route away by which its receiver is found
             self._dispatch(packet, now)
 
     # To above
@@ -270,6 +278,34 @@ class RtpSession:
         if self._reporter.idle:
             self._reporter.wake(now)
         return parts
+
+    def send_rtcp(self, packet: RtcpPacket | bytes) -> bool:
+        """Send an RTCP packet of the caller's own with the next flush, beside those that are made here.
+
+        Args:
+            packet: a packet, which travels as feedback does (RFC 5506, or behind an empty report); or a datagram of
+                one or more packets, which goes out as it is.
+
+        Returns:
+            Whether it was taken: not while more than a few datagrams of RTCP wait already.
+
+        Raises:
+            InvalidArgument: the bytes are not RTCP.
+            LocalProtocolError: the session is closed.
+        """
+        self._require_open("send RTCP")
+        if isinstance(packet, bytes):
+            try:
+                parse_compound(packet)
+            except DecodeError as error:
+                raise InvalidArgument(f"cannot be sent as RTCP: {error}") from None
+            datagrams = [packet]
+        else:
+            datagrams = self._reporter.pack_feedback([packet], reduced_size=self._options.reduced_size)
+        if len(self._control) >= MAX_WAITING:
+            return False
+        self._control.extend(datagrams)
+        return True
 
     def request_key_frame(self, receiver_id: int, now: float, rid: str = "") -> bool:
         """Ask the sender for a key frame, by PLI or FIR as negotiated; merged and throttled per stream.
@@ -382,6 +418,10 @@ class RtpSession:
             if value is not None and len(value) == 2:
                 self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
         return packet
+
+    def _tell(self, packet: RtcpPacket) -> None:
+        receivers = self._inbound.receivers_of(sources_of(packet))
+        self._events.append(RtcpReceived(packet, receivers, self._outbound.senders_of(media_of(packet))))
 
     def _dispatch(self, packet: RtcpPacket, now: float) -> None:
         """Hand one RTCP packet to the part that it concerns."""

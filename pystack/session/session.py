@@ -25,7 +25,7 @@ from pystack.base import Ended, Randomness, Trace
 from pystack.datachannel import DataChannels
 from pystack.dtls import Certificate, CryptoProvider, DtlsEngine
 from pystack.errors import LOCAL, PeerClosed, Reason
-from pystack.rtp import RtpPacket, RtpSession
+from pystack.rtp import RtcpPacket, RtpPacket, RtpSession
 from pystack.sctp import Association, AssociationStats
 from pystack.session.demux import DTLS, RTCP, RTP, classify
 from pystack.session.events import DataTransportEnded, DtlsStateChanged, Secured
@@ -152,6 +152,19 @@ class Session:
         self._media_flows = True
         self._media.push(protect.protect_parts(*parts), now)
         return True
+
+    def send_rtcp(self, packet: RtcpPacket | bytes) -> bool:
+        """Send an RTCP packet of the caller's own; see :meth:`pystack.rtp.RtpSession.send_rtcp`.
+
+        What comes before the keys waits for them.
+
+        Raises:
+            InvalidArgument: bytes that are not RTCP.
+        """
+        if self._ended is not None:
+            return False
+        self._media_flows = True
+        return self.rtp.send_rtcp(packet)
 
     def close(self, now: float) -> None:
         """End in good order: what is queued on channels goes out first, as far as the peer takes it.
@@ -292,8 +305,7 @@ class Session:
         if self._ended is None:
             self._absorb_channels(self._now)
         if self._ended is None:
-            self._events += self.rtp.take_packets()
-            self._events += [event for event in self.rtp.take_events() if type(event) is not Ended]
+            self._absorb_rtp()
         events = self._events
         if events:
             self._events = []
@@ -352,6 +364,10 @@ class Session:
                 self._established = True
             self._events.append(event)
 
+    def _absorb_rtp(self) -> None:
+        self._events += self.rtp.take_packets()
+        self._events += [event for event in self.rtp.take_events() if type(event) is not Ended]
+
     def _set_dtls_state(self, state: DtlsState) -> None:
         if state != self.dtls_state:
             self.dtls_state = state
@@ -386,6 +402,7 @@ class Session:
         engine, protect = self._engine, self._protect
         farewell: list[bytes] = []
         self.channels.abort(now, reason)
+        self._absorb_rtp()  # also what shared a batch with the end
         self.rtp.close(now)
         if engine is not None:
             if self._secured and dtls_alive:

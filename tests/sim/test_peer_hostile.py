@@ -403,8 +403,8 @@ def test_anything_may_be_called_from_inside_any_callback(place: str, act: str) -
                 case "on_message":
                     right.on_message = callback
                 case "listen":
-                    other.listen(callback)
                     other.create_data_channel("changes something")
+                    other.listen(callback)  # at once, for what was kept since the last listener left
                     tasks.append(loop.create_task(negotiate(other, one)))
                 case "on_packet":
                     receiver.on_packet = callback

@@ -44,6 +44,7 @@ class UnknownRtcp:
 RtcpPacket: TypeAlias = (
     SenderReport | ReceiverReport | SourceDescription | Bye | Nack | Pli | Fir | Remb | TransportFeedback | UnknownRtcp
 )
+"""Any packet of RTCP."""
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:

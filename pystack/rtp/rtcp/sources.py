@@ -13,6 +13,7 @@ from pystack.rtp.rtcp.frame import frame
 __all__ = ["CNAME", "Bye", "SourceDescription"]
 
 CNAME: Final = 1
+"""The SDES item that names the end of a source (RFC 3550 section 6.5.1)."""
 _SSRC = Struct("!L")
 
 

@@ -7,7 +7,7 @@ no timer ever walks all streams. Called by :class:`pystack.rtp.RtpSession`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from math import inf
 from typing import Final
 
@@ -198,6 +198,11 @@ class Inbound:
         """One stream, if it has started."""
         receiver = self.demux.receivers.get(receiver_id)
         return receiver.streams.get(rid) if receiver is not None else None
+
+    def receivers_of(self, ssrcs: Iterable[int]) -> tuple[int, ...]:
+        """The receivers to which these SSRCs belong, each once."""
+        routes = [self.demux.routes.get(ssrc) for ssrc in ssrcs]
+        return tuple(dict.fromkeys(route.receiver.receiver_id for route in routes if route is not None))
 
     def streams(self) -> list[ReceiveStream]:
         """All that is being received."""

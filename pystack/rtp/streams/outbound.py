@@ -6,7 +6,7 @@ Owns the send streams and the number that counts packets over the whole transpor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pystack.base import Randomness
 from pystack.errors import InvalidArgument
@@ -114,6 +114,11 @@ class Outbound:
         if stream is None:
             raise InvalidArgument(f"sender {sender_id} does not exist")
         return stream
+
+    def senders_of(self, ssrcs: Iterable[int]) -> tuple[int, ...]:
+        """The senders to which these SSRCs belong, each once."""
+        streams = [self._by_ssrc.get(ssrc) for ssrc in ssrcs]
+        return tuple(dict.fromkeys(stream.sender_id for stream in streams if stream is not None))
 
     def remove(self, sender_id: int) -> SendStream | None:
         """Remove a sender; return it for its farewell."""
