@@ -43,7 +43,7 @@ JOIN = rtc.JoinRequest(
 def test_a_join_request_plain_and_compressed():
     for text in (
         wrapped(JOIN),
-        wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(JOIN.SerializeToString())),
+        wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(JOIN.SerializeToString(), mtime=0)),
         wrapped(JOIN).rstrip("="),
     ):
         hello = parse_hello({"join_request": text})
@@ -60,9 +60,9 @@ def test_a_join_request_plain_and_compressed():
         ("é", "base64"),
         (base64.urlsafe_b64encode(b"\xff\xff").decode(), "WrappedJoinRequest"),
         (wrapped(None, rtc.WrappedJoinRequest.GZIP, b"not gzip"), "gzip"),
-        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(b"abc" * 100)[:-9]), "cut short"),
-        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(bytes(MAX_DECOMPRESSED + 1))), "above"),
-        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(b"\xff\xff")), "JoinRequest"),
+        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(b"abc" * 100, mtime=0)[:-9]), "cut short"),
+        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(bytes(MAX_DECOMPRESSED + 1), mtime=0)), "above"),
+        (wrapped(None, rtc.WrappedJoinRequest.GZIP, gzip.compress(b"\xff\xff", mtime=0)), "JoinRequest"),
         (wrapped(JOIN, 7), "compression"),
     ],
 )
