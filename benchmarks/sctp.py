@@ -181,8 +181,6 @@ def _pair(**given: Any) -> tuple[Any, Any, float]:
         max_congestion_window=room,
         initial_window=20_000,
         max_burst=20_000,
-        rack=False,
-        tail_loss_probe=False,
         **given,
     )
     a, b = (Association(options, SeededRandomness(seed)) for seed in (1, 2))
@@ -232,7 +230,8 @@ def _gaps(count: int, packets: int = 20_000) -> Callable[[], float]:
     """The same while so many holes stand open and everything is acknowledged at once, as it must be then."""
 
     def run() -> float:
-        a, b, now = _pair(sack_every=1)
+        # With RACK the holes would be sent again each round trip: work of another kind, and this is about their count.
+        a, b, now = _pair(sack_every=1, rack=False, tail_loss_probe=False)
         message = bytes(MTU - 12 - 20)
         for number in range(2 * count + 8):
             a.send(1, message, now, ppid=_PPID, ordered=False)
@@ -271,7 +270,7 @@ BENCHMARK = Benchmark(
     title="SCTP pair in memory, CPU per byte: how much less than aiortc",
     packages=("crc32c", "aiortc"),
     cases=[
-        _case("64B", 64, 256 * 1024, 10.0),
+        _case("64B", 64, 1 << 20, 10.0),  # long enough for the windows to be as large as what is queued
         _case("1KiB", 1024, 8 << 20, 2.5),
         _case("16KiB", 16 * 1024, 16 << 20, 2.5),
         _case("256KiB", 256 * 1024, 16 << 20, 2.5),

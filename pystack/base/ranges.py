@@ -54,6 +54,14 @@ class RangeSet:
         self.add_range(value, value + 1)
         return True
 
+    def extend(self, value: int) -> bool:
+        """Add ``value`` if it comes right behind the last interval; return whether it did."""
+        stops = self._stops
+        if stops and stops[-1] == value:
+            stops[-1] = value + 1
+            return True
+        return False
+
     def add_range(self, start: int, stop: int) -> None:
         """Add all of ``[start, stop)``; harmless when it is empty."""
         if start >= stop:

@@ -236,12 +236,13 @@ class Receiver:
     def _take_ahead(self, tsn: int, ahead: int, now: float) -> bool:
         """A TSN that is not the next one: whether it is new and near enough."""
         tracker = self.tracker
-        if ahead == 0 or ahead >= _HALF or tracker.cumulative + ahead in tracker.ranges:
+        plain = tracker.cumulative + ahead
+        if ahead == 0 or ahead >= _HALF or (plain <= tracker.highest and plain in tracker.ranges):
             tracker.duplicate(tsn)
             self._counters.duplicates_received += 1
             self.acker.urgent = True
             return False
-        if not tracker.acceptable(tracker.cumulative + ahead):
+        if not tracker.acceptable(plain):
             self._outbox.drop("tsn-far-ahead", now)
             return False
         return True

@@ -31,10 +31,11 @@ class TsnTracker:
         cumulative: plain; everything up to here has arrived or was skipped.
         ranges: what arrived above it, never touching ``cumulative``.
         gapped: whether there are any; kept beside them because the hot path asks.
+        highest: no TSN above it has arrived; kept because what is beyond it needs no search.
         duplicates: TSNs (wire values) that arrived again since the last SACK, bounded.
     """
 
-    __slots__ = ("_gaps", "_max_blocks", "_stale", "cumulative", "duplicates", "gapped", "ranges")
+    __slots__ = ("_gaps", "_max_blocks", "_stale", "cumulative", "duplicates", "gapped", "highest", "ranges")
 
     def __init__(self, options: AssociationOptions) -> None:
         self._max_blocks = (options.capacity - SACK_OVERHEAD - 4 * _MAX_DUPLICATES) // 4
@@ -45,6 +46,7 @@ class TsnTracker:
         self.cumulative = initial_tsn - 1
         self.ranges = RangeSet()
         self.gapped = False
+        self.highest = self.cumulative
         self.duplicates: list[int] = []
         self._gaps = bytearray()
         self._stale = False
@@ -75,14 +77,17 @@ class TsnTracker:
             return
         self.gapped = True
         ranges = self.ranges
-        before = len(ranges)
+        beyond = plain > self.highest
+        if beyond:
+            self.highest = plain
+            if ranges.extend(plain):
+                if not self._stale and len(ranges) <= self._max_blocks:
+                    self._gaps[-2:] = (plain - self.cumulative).to_bytes(2, "big")
+                return
         ranges.add(plain)
-        if ranges.last[1] != plain + 1 or self._stale:
+        if not beyond or self._stale:
             self._stale = True
-        elif len(ranges) == before:
-            if before <= self._max_blocks:
-                self._gaps[-2:] = (plain - self.cumulative).to_bytes(2, "big")
-        elif before < self._max_blocks:
+        elif len(ranges) <= self._max_blocks:
             offset = plain - self.cumulative
             self._gaps += _BLOCK.pack(offset, offset)
 

@@ -117,8 +117,9 @@ class Outstanding:
 
     def span(self, start: int, stop: int) -> list[SentChunk]:
         """The outstanding chunks with TSNs in ``[start, stop)``, cut to what is there."""
-        offset = self._head - self.cumulative - 1
-        return self._chunks[max(start, self.cumulative + 1) + offset : max(stop, self.cumulative + 1) + offset]
+        first = self.cumulative + 1
+        offset = self._head - first
+        return self._chunks[(start if start > first else first) + offset : (stop if stop > first else first) + offset]
 
     def advance(self, count: int) -> int:
         """The cumulative TSN moves by ``count``; return the bytes that this newly acknowledges."""
@@ -149,18 +150,17 @@ class Outstanding:
             self._head = stop
         return acked
 
-    def acknowledge(self, fresh: Blocks) -> int:
+    def acknowledge(self, chunks: list[SentChunk]) -> int:
         """Mark what newly arrived out of order; return the bytes newly acknowledged. Clears no block by itself."""
         acked = 0
-        for start, stop in fresh:
-            for chunk in self.span(start, stop):
-                if chunk.state == IN_FLIGHT:
-                    acked += chunk.size
-                    self.flight -= chunk.size
-                    chunk.state = ACKED
-                elif chunk.state == LOST:
-                    acked += chunk.size
-                    chunk.state = ACKED
+        for chunk in chunks:
+            if chunk.state == IN_FLIGHT:
+                acked += chunk.size
+                self.flight -= chunk.size
+                chunk.state = ACKED
+            elif chunk.state == LOST:
+                acked += chunk.size
+                chunk.state = ACKED
         return acked
 
     def take_back(self, reneged: Blocks) -> None:

@@ -167,10 +167,11 @@ class Retransmitter:
         if reneged:
             outstanding.take_back(reneged)
         if fresh:
-            if rack is not None:
-                for start, stop in fresh:
-                    rack.delivered(outstanding.span(start, stop), now)
-            acked += outstanding.acknowledge(fresh)
+            for start, stop in fresh:
+                chunks = outstanding.span(start, stop)
+                if rack is not None:
+                    rack.delivered(chunks, now)
+                acked += outstanding.acknowledge(chunks)
         if duplicates and rack is not None and self._rto.srtt is not None:
             rack.duplicates_reported(now, self._rto.srtt)
         if self.timed_tsn != _NOTHING:
@@ -265,11 +266,16 @@ class Retransmitter:
 
     def _measure(self, fresh: Blocks, now: float) -> None:
         timed = self.timed_tsn
-        if timed <= self.outstanding.cumulative or any(start <= timed < stop for start, stop in fresh):
-            self._rto.sample(now - self.timed_at)
-            if self.rack is not None:
-                self.rack.shortest = min(self.rack.shortest, now - self.timed_at)
-            self.timed_tsn = _NOTHING
+        if timed > self.outstanding.cumulative:
+            for start, stop in fresh:
+                if start <= timed < stop:
+                    break
+            else:
+                return
+        self._rto.sample(now - self.timed_at)
+        if self.rack is not None and now - self.timed_at < self.rack.shortest:
+            self.rack.shortest = now - self.timed_at
+        self.timed_tsn = _NOTHING
 
     def _look_for_loss(self, fresh: Blocks, now: float, *, advanced: bool) -> None:
         """Count missing reports (section 7.2.4): below the highest newly acknowledged, or all when recovering.

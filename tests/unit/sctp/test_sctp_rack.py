@@ -32,7 +32,7 @@ def rack():
 def arrive(it, outstanding, start, stop, now):
     """A gap block says that these arrived."""
     it.delivered(outstanding.span(start, stop), now)
-    outstanding.acknowledge([(start, stop)])
+    outstanding.acknowledge(outstanding.span(start, stop))
     outstanding.blocks = [(start, stop)]
 
 

@@ -275,7 +275,7 @@ def outstanding(count, first=100, size=10):
 def test_a_chunk_is_lost_at_its_third_report_and_only_once():
     it = outstanding(10)
     for highest in (102, 103, 104):
-        it.acknowledge([(highest, highest + 1)])
+        it.acknowledge(it.span(highest, highest + 1))
         it.suspect_below(highest)
         found = it.report_missing(highest)
         assert [chunk.tsn for chunk in found] == ([100, 101] if highest == 104 else [])
@@ -284,14 +284,14 @@ def test_a_chunk_is_lost_at_its_third_report_and_only_once():
     assert it.flight == 50
     it.resend(found[0])
     for highest in (105, 106, 107, 108):
-        it.acknowledge([(highest, highest + 1)])
+        it.acknowledge(it.span(highest, highest + 1))
         it.suspect_below(highest)
         assert it.report_missing(highest) == []
 
 
 def test_reports_do_not_count_above_what_is_newly_acknowledged():
     it = outstanding(10)
-    it.acknowledge([(109, 110)])
+    it.acknowledge(it.span(109, 110))
     it.suspect_below(109)
     for _ in range(5):
         assert it.report_missing(100) == []
@@ -308,7 +308,7 @@ def test_late_acknowledgement_takes_a_chunk_off_the_lost_ones():
 
 def test_reneged_chunks_are_in_flight_again():
     it = outstanding(5)
-    assert it.acknowledge([(102, 104)]) == 20
+    assert it.acknowledge(it.span(102, 104)) == 20
     assert it.flight == 30
     it.take_back([(102, 103)])
     assert it.flight == 40
