@@ -5,6 +5,21 @@ from pystack.peer.configuration import Configuration, IceTransports
 from pystack.peer.connection import PeerConnection
 from pystack.peer.datachannel import DataChannel, DataChannelState
 from pystack.peer.description import DescriptionType, IceCandidate, SessionDescription
+from pystack.peer.dictionaries import (
+    CandidatePairStats,
+    CertificateStats,
+    CodecStats,
+    DataChannelStats,
+    InboundRtpStats,
+    OutboundRtpStats,
+    PeerConnectionStats,
+    RemoteInboundRtpStats,
+    RemoteOutboundRtpStats,
+    SctpTransportStats,
+    Stats,
+    StatsReport,
+    TransportStats,
+)
 from pystack.peer.events import (
     ConnectionStateChanged,
     DataChannelAdded,
@@ -25,7 +40,6 @@ from pystack.peer.pairing import connect
 from pystack.peer.receiver import RtpReceiver
 from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
-from pystack.peer.stats import StatsReport
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 
 __all__ = [
@@ -33,11 +47,15 @@ __all__ = [
     "AUDIO_EXTENSIONS",
     "VIDEO_CODECS",
     "VIDEO_EXTENSIONS",
+    "CandidatePairStats",
+    "CertificateStats",
+    "CodecStats",
     "Configuration",
     "ConnectionStateChanged",
     "DataChannel",
     "DataChannelAdded",
     "DataChannelState",
+    "DataChannelStats",
     "DescriptionType",
     "Direction",
     "EventIterator",
@@ -47,21 +65,29 @@ __all__ = [
     "IceGatheringStateChanged",
     "IceServer",
     "IceTransports",
+    "InboundRtpStats",
     "MediaKind",
     "NegotiationNeeded",
     "Negotiator",
+    "OutboundRtpStats",
     "PeerConnection",
     "PeerConnectionClosed",
+    "PeerConnectionStats",
     "PeerEvent",
+    "RemoteInboundRtpStats",
+    "RemoteOutboundRtpStats",
     "RtcpPort",
     "RtpReceiver",
     "RtpSender",
+    "SctpTransportStats",
     "SessionDescription",
     "SignalingStateChanged",
     "Signalling",
+    "Stats",
     "StatsReport",
     "TrackAdded",
     "TrackRemoved",
     "Transceiver",
+    "TransportStats",
     "connect",
 ]

@@ -26,6 +26,7 @@ from pystack.peer.channels import Channels
 from pystack.peer.configuration import Configuration
 from pystack.peer.datachannel import DataChannel
 from pystack.peer.description import IceCandidate, SessionDescription
+from pystack.peer.dictionaries import StatsReport
 from pystack.peer.events import PeerEvent
 from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
@@ -33,7 +34,7 @@ from pystack.peer.outward import EventHub, EventIterator
 from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
 from pystack.peer.signaling import Signaling
-from pystack.peer.stats import StatsReport, collect_stats
+from pystack.peer.stats import collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 from pystack.peer.transceivers import Transceivers
 from pystack.peer.waiting import Awaited
@@ -76,7 +77,7 @@ class PeerConnection:
         self._configuration = configuration = configuration or Configuration()
         self._loop = asyncio.get_running_loop()
         self._random = configuration.randomness
-        offset = wall_offset(self._loop)
+        offset = self._wall_offset = wall_offset(self._loop)
         self._certificate = configuration.certificate or Certificate.generate(offset + self._loop.time())
         self._cname = self._random.token(9).hex()
         options = attrs.evolve(
@@ -405,10 +406,21 @@ class PeerConnection:
         await asyncio.shield(self._done)
 
     def get_stats(self) -> StatsReport:
-        """A snapshot of all numbers under their W3C names: ``{id: {"type": ..., ...}}``, ready for JSON."""
-        offset = wall_offset(self._loop)
-        wall_time = offset + self._driver.now()
-        return collect_stats(self._session, self._ice, self._channels.all, self._transceivers, wall_time)
+        """A snapshot of all numbers under their W3C names: ``{id: {"type": ..., ...}}``, ready for JSON.
+
+        :mod:`pystack.peer.dictionaries` has each dictionary with its members. Works after the end too: the numbers of
+        the transport stay.
+        """
+        return collect_stats(
+            self._session,
+            self._ice,
+            self._channels.all,
+            self._transceivers,
+            self._certificate,
+            controlling=self._signaling.controlling if self._signaling.started else None,
+            now=self._driver.now(),
+            wall_offset=self._wall_offset,  # as in the sender reports
+        )
 
     # ---- ending
 

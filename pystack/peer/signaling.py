@@ -130,6 +130,11 @@ class Signaling:
         return bool(self._controlling) or (transport is not None and transport.ice_lite)
 
     @property
+    def started(self) -> bool:
+        """Whether a description was applied, so that it is known who controls."""
+        return self._controlling is not None
+
+    @property
     def candidate_section(self) -> tuple[str, int]:
         """The section whose candidates count: the bundle's first, else the first that is not dead."""
         negotiation = self.negotiation

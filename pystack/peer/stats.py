@@ -1,23 +1,40 @@
 """A snapshot of a connection's numbers under their W3C names (webrtc-stats), taken when asked and never kept.
 
-A plain mapping ``{id: {"type": ..., ...}}``, as a browser's ``getStats()`` gives it: JSON-ready. Each number is read
-from the one counter of the layer that counts it.
+Each number is read from the one counter of the layer that counts it; the dictionaries are
+:mod:`pystack.peer.dictionaries`. Taking one costs a few microseconds a stream.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Final
 
 from pystack.aio import IceTransport
+from pystack.dtls import Certificate, fingerprint
 from pystack.peer.datachannel import DataChannel
+from pystack.peer.dictionaries import (
+    CertificateStats,
+    CodecStats,
+    DataChannelStats,
+    InboundRtpStats,
+    OutboundRtpStats,
+    RemoteInboundRtpStats,
+    RemoteOutboundRtpStats,
+    SctpTransportStats,
+    StatsReport,
+    TransportStats,
+)
 from pystack.peer.transceiver import Transceiver
+from pystack.rtp import CodecSpec, InboundStreamStats, OutboundStreamStats
 from pystack.session import Session
+from pystack.srtp import profile
 
-__all__ = ["StatsReport", "collect_stats"]
+__all__ = ["collect_stats"]
 
-StatsReport: TypeAlias = dict[str, dict[str, Any]]
-"""``{id: {"type": ..., "timestamp": ..., ...}}``, as a browser's ``getStats()``."""
+_NTP_EPOCH: Final = 2_208_988_800
+"""Seconds from 1900 to 1970."""
+_TLS_VERSIONS: Final = {"DTLS 1.2": "FEFD"}
 
 
 def collect_stats(
@@ -25,115 +42,284 @@ def collect_stats(
     ice: IceTransport,
     channels: Iterable[DataChannel],
     transceivers: Iterable[Transceiver],
-    wall_time: float,
+    certificate: Certificate,
+    *,
+    controlling: bool | None,
+    now: float,
+    wall_offset: float,
 ) -> StatsReport:
-    """Take the snapshot. ``wall_time`` is in seconds since 1970; ``timestamp`` is in milliseconds, as in a browser."""
+    """Take the snapshot.
+
+    ``controlling`` is our role in ICE, ``None`` before it is known; ``now`` is the clock of all layers in seconds, and
+    ``wall_offset`` what to add to it for seconds since 1970.
+    """
     report: StatsReport = {}
-    at = wall_time * 1000
-
-    def add(kind: str, name: str, /, **values: Any) -> None:
-        report[name] = {"type": kind, "id": name, "timestamp": at, **values}
-
-    open_channels = list(channels)
+    at = (now + wall_offset) * 1000
     data = session.channels
-    add("peer-connection", "P", dataChannelsOpened=data.opened, dataChannelsClosed=data.closed)
-    ends = ice.counters()
-    pair = ice.selected_pair
-    add(
-        "transport",
-        "T",
-        iceState=ice.state,
-        dtlsState=session.dtls_state,
-        dtlsRole=session.dtls_role,
-        packetsSent=ends.get("datagrams_out", 0),
-        packetsReceived=ends.get("datagrams_in", 0),
-        bytesSent=ends.get("bytes_out", 0),
-        bytesReceived=ends.get("bytes_in", 0),
-        selectedCandidatePairId=None if pair is None else "CP",
-        dropped=session.dropped(),
-    )
-    if pair is not None:
-        add(
-            "candidate-pair",
-            "CP",
-            state="succeeded",
-            nominated=True,
-            localAddress=pair.local[0],
-            localPort=pair.local[1],
-            localCandidateType=pair.local_type,
-            remoteAddress=pair.remote[0],
-            remotePort=pair.remote[1],
-        )
+    report["P"] = {
+        "type": "peer-connection",
+        "id": "P",
+        "timestamp": at,
+        "dataChannelsOpened": data.opened,
+        "dataChannelsClosed": data.closed,
+    }
+    _add_transport(report, session, ice, certificate, controlling, at)
     association = session.association
-    add(
-        "sctp-transport",
-        "S",
-        state=association.state,
-        smoothedRoundTripTime=association.smoothed_rtt,
-        congestionWindow=association.congestion_window,
-        receiverWindow=association.peer_window,
-        unackData=association.outstanding,
-        bytesInFlight=association.flight,
-        bufferedAmount=association.buffered,
-        retransmits=association.counters.fast_retransmits + association.counters.timer_retransmits,
-    )
-    for channel in open_channels:
-        counted = channel.counters()
-        add(
-            "data-channel",
-            f"D{channel.id if channel.id is not None else channel.label}",
-            label=channel.label,
-            protocol=channel.protocol,
-            dataChannelIdentifier=channel.id,
-            state=channel.ready_state,
-            messagesSent=counted.messages_sent,
-            bytesSent=counted.bytes_sent,
-            messagesReceived=counted.messages_received,
-            bytesReceived=counted.bytes_received,
-            bufferedAmount=channel.buffered_amount,
-        )
-    _add_media(add, session, {transceiver.key: transceiver for transceiver in transceivers})
+    again = association.counters
+    sctp: SctpTransportStats = {
+        "type": "sctp-transport",
+        "id": "S",
+        "timestamp": at,
+        "state": association.state,
+        "congestionWindow": association.congestion_window,
+        "receiverWindow": association.peer_window,
+        "unackData": association.outstanding,
+        "bytesInFlight": association.flight,
+        "bufferedAmount": association.buffered,
+        "retransmits": again.fast_retransmits + again.timer_retransmits + again.tail_probes,
+    }
+    if association.smoothed_rtt is not None:
+        sctp["smoothedRoundTripTime"] = association.smoothed_rtt
+    report["S"] = sctp
+    for channel in channels:
+        _add_channel(report, channel, at)
+    _Media(report, {transceiver.key: transceiver for transceiver in transceivers}, at, wall_offset).add(session)
     return report
 
 
-def _add_media(add: Any, session: Session, transceivers: dict[int, Transceiver]) -> None:
-    numbers = session.rtp.stats()
-    for inbound in numbers.inbound:
-        receiving = transceivers.get(inbound.receiver_id)
-        add(
-            "inbound-rtp",
-            f"I{inbound.ssrc}",
-            ssrc=inbound.ssrc,
-            kind=None if receiving is None else receiving.kind,
-            mid=None if receiving is None else receiving.mid,
-            rid=inbound.rid or None,
-            packetsReceived=inbound.packets,
-            bytesReceived=inbound.octets,
-            packetsLost=inbound.lost,
-            packetsDuplicated=inbound.duplicates,
-            retransmittedPacketsReceived=inbound.recovered,
-            jitter=inbound.jitter,
-            nackCount=inbound.nacks,
-            pliCount=inbound.key_frame_requests,
-        )
-    for outbound in numbers.outbound:
-        sending = transceivers.get(outbound.sender_id)
-        add(
-            "outbound-rtp",
-            f"O{outbound.ssrc}",
-            ssrc=outbound.ssrc,
-            kind=None if sending is None else sending.kind,
-            mid=None if sending is None else sending.mid,
-            packetsSent=outbound.packets,
-            bytesSent=outbound.octets,
-            headerBytesSent=outbound.header_octets,
-            retransmittedPacketsSent=outbound.retransmitted_packets,
-            retransmittedBytesSent=outbound.retransmitted_octets,
-            nackCount=outbound.nacks,
-            pliCount=outbound.key_frame_requests,
-            packetsRefused=outbound.refused,
-            remotePacketsLost=outbound.reported_lost,
-            remoteFractionLost=outbound.reported_fraction_lost,
-            remoteJitter=outbound.reported_jitter,
-            roundTripTime=outbound.round_trip_time,
-        )
+def _add_transport(
+    report: StatsReport,
+    session: Session,
+    ice: IceTransport,
+    certificate: Certificate,
+    controlling: bool | None,
+    at: float,
+) -> None:
+    ends = ice.counters()
+    role = "unknown" if controlling is None else "controlling" if controlling else "controlled"
+    entry: TransportStats = {
+        "type": "transport",
+        "id": "T",
+        "timestamp": at,
+        "iceState": ice.state,
+        "iceRole": role,
+        "iceLocalUsernameFragment": ice.local_parameters.ufrag,
+        "dtlsState": session.dtls_state,
+        "localCertificateId": _add_certificate(report, certificate.der, at),
+        "packetsSent": ends.get("datagrams_out", 0),
+        "packetsReceived": ends.get("datagrams_in", 0),
+        "bytesSent": ends.get("bytes_out", 0),
+        "bytesReceived": ends.get("bytes_in", 0),
+        "dropped": session.dropped(),
+    }
+    if session.dtls_role is not None:
+        entry["dtlsRole"] = session.dtls_role
+    if session.peer_certificate is not None:
+        entry["remoteCertificateId"] = _add_certificate(report, session.peer_certificate, at)
+    secured = session.secured
+    if secured is not None:
+        entry["dtlsCipher"] = secured.cipher
+        entry["tlsVersion"] = _TLS_VERSIONS[secured.version]
+        if secured.srtp_profile is not None:
+            entry["srtpCipher"] = profile(secured.srtp_profile).name
+    pair = ice.selected_pair
+    if pair is not None:
+        entry["selectedCandidatePairId"] = "CP"
+        report["CP"] = {
+            "type": "candidate-pair",
+            "id": "CP",
+            "timestamp": at,
+            "state": "succeeded",
+            "nominated": True,
+            "localAddress": pair.local[0],
+            "localPort": pair.local[1],
+            "localCandidateType": pair.local_type,
+            "remoteAddress": pair.remote[0],
+            "remotePort": pair.remote[1],
+        }
+    report["T"] = entry
+
+
+def _add_certificate(report: StatsReport, der: bytes, at: float) -> str:
+    print_ = fingerprint(der)
+    name = f"CF{print_}"
+    entry: CertificateStats = {
+        "type": "certificate",
+        "id": name,
+        "timestamp": at,
+        "fingerprint": print_,
+        "fingerprintAlgorithm": "sha-256",
+        "base64Certificate": base64.b64encode(der).decode(),
+    }
+    report[name] = entry
+    return name
+
+
+def _add_channel(report: StatsReport, channel: DataChannel, at: float) -> None:
+    counted = channel.counters()
+    identifier = channel.id
+    name = f"D{channel.label if identifier is None else identifier}"
+    entry: DataChannelStats = {
+        "type": "data-channel",
+        "id": name,
+        "timestamp": at,
+        "label": channel.label,
+        "protocol": channel.protocol,
+        "state": channel.ready_state,
+        "messagesSent": counted.messages_sent,
+        "bytesSent": counted.bytes_sent,
+        "messagesReceived": counted.messages_received,
+        "bytesReceived": counted.bytes_received,
+        "bufferedAmount": channel.buffered_amount,
+    }
+    if identifier is not None:
+        entry["dataChannelIdentifier"] = identifier
+    report[name] = entry
+
+
+class _Media:
+    """Adds the streams, what the peer reports of them, and the codecs that they use."""
+
+    def __init__(
+        self, report: StatsReport, transceivers: dict[int, Transceiver], at: float, wall_offset: float
+    ) -> None:
+        self._report = report
+        self._transceivers = transceivers
+        self._at = at
+        self._offset = wall_offset
+
+    def add(self, session: Session) -> None:
+        numbers = session.rtp.stats()
+        for inbound in numbers.inbound:
+            transceiver = self._transceivers.get(inbound.receiver_id)
+            if transceiver is not None:
+                self._add_inbound(inbound, transceiver)
+        for outbound in numbers.outbound:
+            transceiver = self._transceivers.get(outbound.sender_id)
+            if transceiver is not None:
+                self._add_outbound(outbound, transceiver)
+
+    def _add_inbound(self, stream: InboundStreamStats, transceiver: Transceiver) -> None:
+        name, remote = f"I{stream.ssrc}", f"RO{stream.ssrc}"
+        codec = self._add_codec(stream.payload_type, transceiver.kind, transceiver.receiver.codecs, "in")
+        entry: InboundRtpStats = {
+            "type": "inbound-rtp",
+            "id": name,
+            "timestamp": self._at,
+            "ssrc": stream.ssrc,
+            "kind": transceiver.kind,
+            "transportId": "T",
+            "trackIdentifier": transceiver.receiver.track_id,
+            "packetsReceived": stream.packets,
+            "packetsLost": stream.lost,
+            "packetsDuplicated": stream.duplicates,
+            "jitter": stream.jitter,
+            "bytesReceived": stream.octets,
+            "headerBytesReceived": stream.header_octets,
+            "lastPacketReceivedTimestamp": self._wall(stream.last_arrival),
+            "retransmittedPacketsReceived": stream.recovered,
+            "retransmittedBytesReceived": stream.recovered_octets,
+            "nackCount": stream.nack_packets,
+            "firCount": stream.firs,
+            "pliCount": stream.key_frame_requests - stream.firs,
+        }
+        if transceiver.mid is not None:
+            entry["mid"] = transceiver.mid
+        if stream.rid:
+            entry["rid"] = stream.rid
+        if codec is not None:
+            entry["codecId"] = codec
+        told = stream.sender_report
+        if told is not None:
+            entry["remoteId"] = remote
+            theirs: RemoteOutboundRtpStats = {
+                "type": "remote-outbound-rtp",
+                "id": remote,
+                "timestamp": self._wall(stream.sender_report_at),
+                "ssrc": stream.ssrc,
+                "kind": transceiver.kind,
+                "transportId": "T",
+                "localId": name,
+                "packetsSent": told.packet_count,
+                "bytesSent": told.octet_count,
+                "reportsSent": stream.sender_reports,
+                "remoteTimestamp": (told.ntp_time / (1 << 32) - _NTP_EPOCH) * 1000,
+            }
+            if codec is not None:
+                theirs["codecId"] = codec
+            self._report[remote] = theirs
+        self._report[name] = entry
+
+    def _add_outbound(self, stream: OutboundStreamStats, transceiver: Transceiver) -> None:
+        name, remote = f"O{stream.ssrc}", f"RI{stream.ssrc}"
+        codec = self._add_codec(stream.payload_type, transceiver.kind, transceiver.sender.codecs, "out")
+        entry: OutboundRtpStats = {
+            "type": "outbound-rtp",
+            "id": name,
+            "timestamp": self._at,
+            "ssrc": stream.ssrc,
+            "kind": transceiver.kind,
+            "transportId": "T",
+            "active": transceiver.sender.sending,
+            "packetsSent": stream.packets + stream.retransmitted_packets,
+            "bytesSent": stream.octets + stream.retransmitted_octets,
+            "headerBytesSent": stream.header_octets + stream.retransmitted_header_octets,
+            "retransmittedPacketsSent": stream.retransmitted_packets,
+            "retransmittedBytesSent": stream.retransmitted_octets,
+            "packetsRefused": stream.refused,
+            "nackCount": stream.nack_packets,
+            "firCount": stream.firs,
+            "pliCount": stream.key_frame_requests - stream.firs,
+        }
+        if transceiver.mid is not None:
+            entry["mid"] = transceiver.mid
+        if stream.rtx_ssrc is not None:
+            entry["rtxSsrc"] = stream.rtx_ssrc
+        if codec is not None:
+            entry["codecId"] = codec
+        if stream.reports:
+            entry["remoteId"] = remote
+            theirs: RemoteInboundRtpStats = {
+                "type": "remote-inbound-rtp",
+                "id": remote,
+                "timestamp": self._wall(stream.reported_at),
+                "ssrc": stream.ssrc,
+                "kind": transceiver.kind,
+                "transportId": "T",
+                "localId": name,
+                "packetsLost": stream.reported_lost,
+                "jitter": stream.reported_jitter,
+                "fractionLost": stream.reported_fraction_lost,
+                "totalRoundTripTime": stream.total_round_trip_time,
+                "roundTripTimeMeasurements": stream.round_trips,
+            }
+            if stream.round_trip_time is not None:
+                theirs["roundTripTime"] = stream.round_trip_time
+            if codec is not None:
+                theirs["codecId"] = codec
+            self._report[remote] = theirs
+        self._report[name] = entry
+
+    def _add_codec(self, payload_type: int | None, kind: str, codecs: Iterable[CodecSpec], way: str) -> str | None:
+        codec = next((each for each in codecs if each.payload_type == payload_type), None)
+        if codec is None:
+            return None
+        name = f"C{way}{codec.payload_type}"
+        entry: CodecStats = {
+            "type": "codec",
+            "id": name,
+            "timestamp": self._at,
+            "payloadType": codec.payload_type,
+            "transportId": "T",
+            "mimeType": f"{kind}/{codec.name}",
+            "clockRate": codec.clock_rate,
+        }
+        if kind == "audio":
+            entry["channels"] = codec.channels or 1
+        if codec.fmtp:
+            entry["sdpFmtpLine"] = ";".join(f"{key}={value}" if value else key for key, value in codec.fmtp.items())
+        self._report[name] = entry
+        return name
+
+    def _wall(self, at: float) -> float:
+        return (at + self._offset) * 1000

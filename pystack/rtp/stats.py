@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from pystack.rtp.rtcp import SenderReport
+
 __all__ = ["InboundStreamStats", "OutboundStreamStats", "RtpSessionStats"]
 
 
@@ -19,16 +21,24 @@ class InboundStreamStats:
         ssrc: its synchronization source.
         packets: packets taken, recovered ones included, duplicates not.
         octets: payload bytes of those.
+        header_octets: bytes of their headers, and of their padding.
+        payload_type: that of the last one.
         lost: packets that should have come and did not; negative never.
         duplicates: packets that came again.
         reordered: packets that came late.
         recovered: packets that came as a retransmission.
+        recovered_octets: payload bytes of those.
         rtx_packets: retransmissions that came, useful or not.
         nacks: numbers asked for, repetitions included.
+        nack_packets: NACK sent for it.
         restarts: how often the sequence began anew.
         jitter: seconds.
         last_arrival: when the last packet came, in monotonic seconds.
         key_frame_requests: PLI and FIR sent for it.
+        firs: FIR among those.
+        sender_reports: reports of its sender that came.
+        sender_report: the last of them, ``None`` before there was one.
+        sender_report_at: when that came, in monotonic seconds.
     """
 
     receiver_id: int
@@ -36,16 +46,24 @@ class InboundStreamStats:
     ssrc: int
     packets: int
     octets: int
+    header_octets: int
+    payload_type: int
     lost: int
     duplicates: int
     reordered: int
     recovered: int
+    recovered_octets: int
     rtx_packets: int
     nacks: int
+    nack_packets: int
     restarts: int
     jitter: float
     last_arrival: float
     key_frame_requests: int
+    firs: int
+    sender_reports: int
+    sender_report: SenderReport | None
+    sender_report_at: float
 
 
 @attrs.frozen(kw_only=True)
@@ -55,34 +73,52 @@ class OutboundStreamStats:
     Attributes:
         sender_id: whose it is.
         ssrc: its synchronization source.
+        rtx_ssrc: that of its retransmissions; ``None``: they are sent as they were.
+        payload_type: that of what is sent now; ``None`` before the first packet.
         packets: packets sent, retransmissions not counted.
         octets: payload bytes of those.
         header_octets: header bytes of those.
         retransmitted_packets: packets sent again.
         retransmitted_octets: payload bytes of those.
+        retransmitted_header_octets: all their other bytes.
         nacks: numbers that the peer asked for.
+        nack_packets: NACK that came.
         key_frame_requests: PLI and FIR that came, merged ones included.
+        firs: FIR among those.
         refused: packets that :meth:`pystack.rtp.RtpSession.send` refused.
+        reports: reports about it that were believed.
+        reported_at: when the last one came, in monotonic seconds.
         reported_lost: packets lost by the peer's last report.
         reported_fraction_lost: the share lost by its last report, 0 to 1.
         reported_jitter: seconds, by its last report.
         round_trip_time: seconds, by its last report; ``None`` until there was one.
+        total_round_trip_time: the sum of all that were measured.
+        round_trips: how many were.
     """
 
     sender_id: int
     ssrc: int
+    rtx_ssrc: int | None
+    payload_type: int | None
     packets: int
     octets: int
     header_octets: int
     retransmitted_packets: int
     retransmitted_octets: int
+    retransmitted_header_octets: int
     nacks: int
+    nack_packets: int
     key_frame_requests: int
+    firs: int
     refused: int
+    reports: int
+    reported_at: float
     reported_lost: int
     reported_fraction_lost: float
     reported_jitter: float
     round_trip_time: float | None
+    total_round_trip_time: float
+    round_trips: int
 
 
 @attrs.frozen(kw_only=True)

@@ -55,6 +55,8 @@ class Session:
         rtp: the RTP session, likewise.
         drops: datagrams dropped by this layer itself, by reason.
         dtls_state: where the DTLS transport stands.
+        secured: what the handshake agreed on; ``None`` before.
+        peer_certificate: the certificate of the peer in DER; ``None`` before it is trusted.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class Session:
         self._media = MediaQueue(options.media_age, options.media_packets)
         self._held: list[bytes] = []
         self._farewell: list[bytes] = []
+        self.secured: Secured | None = None
+        self.peer_certificate: bytes | None = None
         self._events: list[Any] = []
         self._media_flows = False
         self._closing = False
@@ -335,7 +339,9 @@ class Session:
             self._protect, self._unprotect = protect_media(engine, self._role, event.srtp_profile)
         self._secured = True
         self._set_dtls_state("connected")
-        self._events.append(Secured(event.srtp_profile, event.cipher, event.version))
+        self.secured = Secured(event.srtp_profile, event.cipher, event.version)
+        self.peer_certificate = engine.peer_certificate
+        self._events.append(self.secured)
         self._start_data_if_ready(now)
         self._replay_held(now)
 

@@ -225,6 +225,7 @@ class MemoryTransport:
         self._path.on_writable = self.on_writable
         accepted = self._path.send(batch)
         self._counters["datagrams_out"] += accepted
+        self._counters["bytes_out"] += sum(map(len, batch[:accepted]))
         return accepted
 
     def close(self) -> None:
@@ -316,7 +317,7 @@ class MemoryTransport:
             self._state = "new"
 
     def counters(self) -> Mapping[str, int]:
-        """Datagrams out and in."""
+        """Datagrams and bytes out and in."""
         return dict(self._counters)
 
     async def wait_closed(self) -> None:
@@ -371,6 +372,7 @@ class MemoryTransport:
             else:
                 self._counters["too_early"] += 1
         self._counters["datagrams_in"] += len(data)
+        self._counters["bytes_in"] += sum(map(len, data))
         if data:
             self.on_datagrams(data, now)
 

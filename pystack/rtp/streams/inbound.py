@@ -187,10 +187,14 @@ class Inbound:
             if "nack pli" in receiver.feedback:
                 feedback.append(Pli(sender_ssrc, stream.ssrc))
             else:
+                stream.firs += 1
                 number = self._fir_numbers[key] = (self._fir_numbers.get(key, -1) + 1) & 0xFF
                 feedback.append(Fir(sender_ssrc, 0, [(stream.ssrc, number)]))
         while self.nacks:
             ssrc, numbers = self.nacks.popleft()
+            missing = self._stream_of(ssrc)
+            if missing is not None:
+                missing.nack_packets += 1
             feedback.append(Nack(sender_ssrc, ssrc, numbers))
         return feedback
 

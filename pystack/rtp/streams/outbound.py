@@ -166,6 +166,7 @@ class Outbound:
             if stream is None or self._fir_seen.get(stream.sender_id) == (fir.sender_ssrc, number):
                 continue
             self._fir_seen[stream.sender_id] = (fir.sender_ssrc, number)
+            stream.firs += 1
             self._request(stream, now)
 
     def handle_block(self, block: ReportBlock, now: float) -> None:
@@ -178,7 +179,10 @@ class Outbound:
         believed = stream.handle_report(
             block.highest_sequence, block.fraction_lost, block.cumulative_lost, block.jitter, trip
         )
-        if believed and trip is not None:
+        if not believed:
+            return
+        stream.peer.heard_at = now
+        if trip is not None:
             self._round_trip.update(trip)
 
     def tick(self, now: float) -> None:

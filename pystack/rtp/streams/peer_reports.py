@@ -29,6 +29,8 @@ class PeerReports:
         fraction_lost: of the last report, 0 to 1.
         jitter: of the last report, in timestamp units.
         round_trip_time: of the last report that allowed to measure it, in seconds.
+        total_round_trip_time: the sum of all that were measured, and ``round_trips`` their number.
+        heard_at: when the last report that was believed came, in monotonic seconds.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class PeerReports:
         "_start",
         "accepted",
         "fraction_lost",
+        "heard_at",
         "highest",
         "ignored",
         "jitter",
@@ -47,7 +50,9 @@ class PeerReports:
         "misalignment",
         "out_of_order",
         "round_trip_time",
+        "round_trips",
         "runaway",
+        "total_round_trip_time",
     )
 
     def __init__(self) -> None:
@@ -67,6 +72,9 @@ class PeerReports:
         self.fraction_lost = 0.0
         self.jitter = 0
         self.round_trip_time: float | None = None
+        self.total_round_trip_time = 0.0
+        self.round_trips = 0
+        self.heard_at = 0.0
 
     def start(self, first: int) -> None:
         """The stream's first packet has the extended number ``first``."""
@@ -109,6 +117,8 @@ class PeerReports:
         self._follow_lost(cumulative_lost)
         if round_trip_time is not None:
             self.round_trip_time = round_trip_time
+            self.total_round_trip_time += round_trip_time
+            self.round_trips += 1
         return True
 
     def _align(self, raw: int, sent_highest: int) -> tuple[int, int] | None:

@@ -31,12 +31,17 @@ class ReceiveStream:
         jitter: in timestamp units.
         packets: packets taken, retransmitted ones included.
         octets: payload bytes of those.
+        header_octets: bytes of their headers, and of their padding.
+        payload_type: that of the last one.
         recovered: of those, how many came as a retransmission.
+        recovered_octets: payload bytes of the recovered.
         rtx_packets: retransmissions that came, useful or not.
         last_arrival: when the last packet came.
         sender_report: the last report of its sender, and :attr:`sender_report_at` when it came.
+        sender_reports: how many came.
         heard: whether a packet came since the last report block was made.
-        key_frame_requests: PLI and FIR sent for it.
+        key_frame_requests: PLI and FIR sent for it; ``firs`` of them FIR.
+        nack_packets: NACK sent for it.
     """
 
     __slots__ = (
@@ -45,19 +50,25 @@ class ReceiveStream:
         "_jitter_arrival",
         "_jitter_timestamp",
         "clock_rate",
+        "firs",
+        "header_octets",
         "heard",
         "jitter",
         "key_frame_requests",
         "last_arrival",
+        "nack_packets",
         "nacks",
         "octets",
         "packets",
+        "payload_type",
         "receiver_id",
         "recovered",
+        "recovered_octets",
         "rid",
         "rtx_packets",
         "sender_report",
         "sender_report_at",
+        "sender_reports",
         "sequence",
         "ssrc",
     )
@@ -82,13 +93,19 @@ class ReceiveStream:
         self.jitter = 0.0
         self.packets = 0
         self.octets = 0
+        self.header_octets = 0
+        self.payload_type = -1
         self.recovered = 0
+        self.recovered_octets = 0
         self.rtx_packets = 0
         self.last_arrival = 0.0
         self.sender_report: SenderReport | None = None
         self.sender_report_at = 0.0
+        self.sender_reports = 0
         self.heard = False
         self.key_frame_requests = 0
+        self.firs = 0
+        self.nack_packets = 0
         self._jitter_timestamp = -1
         self._jitter_arrival = 0.0
         self._held: list[RtpPacket] = []
@@ -118,8 +135,15 @@ class ReceiveStream:
             self._forget_held()
             self.sequence.forget_far()
         self.packets += 1
-        self.octets += len(packet.payload)
-        self.recovered += recovered
+        size = len(packet.payload)
+        self.octets += size
+        self.header_octets += 12 if packet.extension_profile < 0 else 16 + len(packet.extension)
+        if packet.csrcs or packet.padding_size:
+            self.header_octets += 4 * len(packet.csrcs) + packet.padding_size
+        self.payload_type = packet.payload_type
+        if recovered:
+            self.recovered += 1
+            self.recovered_octets += size
         self.last_arrival = now
         self.heard = True
         return [packet]
@@ -128,6 +152,7 @@ class ReceiveStream:
         """Keep the sender's clocks, and when they came."""
         self.sender_report = report
         self.sender_report_at = now
+        self.sender_reports += 1
 
     def report_block(self, now: float) -> ReportBlock:
         """What to tell the sender now; starts a new interval for the fraction lost."""

@@ -58,8 +58,10 @@ class SendStream:
         header_octets: header bytes of those.
         retransmitted_packets: packets sent again.
         retransmitted_octets: payload bytes of those.
+        retransmitted_header_octets: all their other bytes.
         nacks: numbers asked for.
-        key_frame_requests: PLI and FIR that came, merged ones included.
+        nack_packets: NACK that came.
+        key_frame_requests: PLI and FIR that came, merged ones included; ``firs`` of them FIR.
         refused: packets that were not taken.
         sent: whether a packet went since the last sender report.
         highest: the highest extended number sent; -1 before the first.
@@ -88,15 +90,18 @@ class SendStream:
         "_transport",
         "_writer",
         "cname",
+        "firs",
         "header_octets",
         "highest",
         "key_frame_requests",
         "kind",
+        "nack_packets",
         "nacks",
         "octets",
         "packets",
         "peer",
         "refused",
+        "retransmitted_header_octets",
         "retransmitted_octets",
         "retransmitted_packets",
         "rtx_sequence",
@@ -127,8 +132,11 @@ class SendStream:
         self.header_octets = 0
         self.retransmitted_packets = 0
         self.retransmitted_octets = 0
+        self.retransmitted_header_octets = 0
         self.nacks = 0
+        self.nack_packets = 0
         self.key_frame_requests = 0
+        self.firs = 0
         self.refused = 0
         self.sent = False
         self._transport = transport
@@ -279,6 +287,7 @@ class SendStream:
     def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
         """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now."""
         self.nacks += len(sequence_numbers)
+        self.nack_packets += 1
         spacing = min(MAX_SPACING, 2 * round_trip_time)
         for wire in sequence_numbers:
             number = self.highest + (((wire - self.highest + 0x8000) & 0xFFFF) - 0x8000)
@@ -309,8 +318,11 @@ class SendStream:
             self.retransmitted_octets += len(payload)
             rtx_payload_type = self._rtx_payload_types.get(header[1] & 0x7F)
             if self.rtx_ssrc is None or rtx_payload_type is None:
-                return bytes(header + payload)
-            return self._build_rtx(header, payload, rtx_payload_type, now)
+                packet = bytes(header + payload)
+            else:
+                packet = self._build_rtx(header, payload, rtx_payload_type, now)
+            self.retransmitted_header_octets += len(packet) - len(payload)
+            return packet
         return None
 
     def _build_rtx(self, header: bytes, payload: bytes, payload_type: int, now: float) -> bytes:
@@ -364,6 +376,11 @@ class SendStream:
             self.packets & 0xFFFFFFFF,
             self.octets & 0xFFFFFFFF,
         )
+
+    @property
+    def payload_type(self) -> int | None:
+        """That of what is sent now; ``None`` before the first packet."""
+        return self._last_payload_type if self.packets else None
 
     @property
     def clock_rate(self) -> int:
