@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for e2e_harness
 
-from e2e_harness.browsers import missing_parts
+from tests.e2e.e2e_harness.browsers import missing_parts
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from e2e_harness.browsers import Driver
+
+from tests.e2e.e2e_harness.browsers import Driver
 
 OFFER = """async () => {
   window.pc = new RTCPeerConnection();

@@ -6,9 +6,10 @@ import asyncio
 import time
 
 import pytest
-from e2e_harness.browsers import Driver
-from e2e_harness.census import take_census
-from e2e_harness.room import everybody_perceives, join, serving, until
+
+from tests.e2e.e2e_harness.browsers import Driver
+from tests.e2e.e2e_harness.census import take_census
+from tests.e2e.e2e_harness.room import everybody_perceives, join, serving, until
 
 pytestmark = [pytest.mark.component("chromium"), pytest.mark.timeout(300)]
 

@@ -6,9 +6,10 @@ import asyncio
 import time
 
 import pytest
-from e2e_harness.browsers import Driver
-from e2e_harness.camera import write_camera
-from e2e_harness.room import everybody_perceives, join, own_address, serving, until
+
+from tests.e2e.e2e_harness.browsers import Driver
+from tests.e2e.e2e_harness.camera import write_camera
+from tests.e2e.e2e_harness.room import everybody_perceives, join, own_address, serving, until
 
 pytestmark = [pytest.mark.component("chromium"), pytest.mark.timeout(400)]
 

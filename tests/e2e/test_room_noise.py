@@ -9,14 +9,14 @@ import time
 from collections import Counter
 
 import pytest
-from e2e_harness.browsers import Driver
-from e2e_harness.noise import NoiseMaker
-from e2e_harness.relay import Relay
-from e2e_harness.room import everybody_perceives, join, serving, until
-from e2e_harness.shadow import KeyLog, Shadow
 
 from pystack.peer import PeerConnection
 from pystack.testing.laws import footprint
+from tests.e2e.e2e_harness.browsers import Driver
+from tests.e2e.e2e_harness.noise import NoiseMaker
+from tests.e2e.e2e_harness.relay import Relay
+from tests.e2e.e2e_harness.room import everybody_perceives, join, serving, until
+from tests.e2e.e2e_harness.shadow import KeyLog, Shadow
 
 pytestmark = [pytest.mark.component("chromium")]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.interop.node.other_peer import close_and_open_again, meet, talk_on_every_kind, they_end, we_end
+from tests.interop.node.node_peer import meet
+from tests.interop.other_peer import close_and_open_again, talk_on_every_kind, they_end, we_end
 
 pytestmark = pytest.mark.component("node-peers")
 WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])

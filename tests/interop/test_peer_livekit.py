@@ -13,11 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))  # for e2e_harness
 
-from e2e_harness.browsers import Driver, missing_parts
-from e2e_harness.room import join, own_address, serving, until
-
 from sfu.server.auth import make_token
 from sfu.server.config import DEV_KEY, DEV_SECRET
+from tests.e2e.e2e_harness.browsers import Driver, missing_parts
+from tests.e2e.e2e_harness.room import join, own_address, serving, until
 
 pytestmark = [
     pytest.mark.component("livekit"),

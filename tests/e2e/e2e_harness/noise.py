@@ -10,13 +10,13 @@ import random
 from collections.abc import Callable
 from zlib import crc32
 
-from e2e_harness.relay import Leg, classify
-from e2e_harness.shadow import Shadow, damage, fix_crc
 from pystack.dtls.wire.record import split_records
 from pystack.errors import DecodeError
 from pystack.rtp import RtpPacket
 from pystack.rtp.extensions import find
 from pystack.rtp.rtcp import parse_compound
+from tests.e2e.e2e_harness.relay import Leg, classify
+from tests.e2e.e2e_harness.shadow import Shadow, damage, fix_crc
 
 UNKNOWN_PAYLOAD_TYPE = 7  # in no section of any browser's offer
 _BEGIN = {

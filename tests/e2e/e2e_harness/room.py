@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from e2e_harness.browsers import Browser, Page
-from e2e_harness.relay import LOOPBACK
 from pystack.aio.addresses import local_addresses
 from sfu.server.config import DEV_KEY, DEV_SECRET, Config
 from sfu.server.serve import Server, set_up_logs
+from tests.e2e.e2e_harness.browsers import Browser, Page
+from tests.e2e.e2e_harness.relay import LOOPBACK
 
 # Sends the page's media to another port of the server's address: the relay's.
 _DETOUR = """(() => {

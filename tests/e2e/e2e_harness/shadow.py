@@ -18,12 +18,12 @@ from typing import Any
 from crc32c import crc32c
 
 import pystack.dtls.engine
-from e2e_harness.relay import classify
 from pystack.dtls.keys import TrafficKeys
 from pystack.dtls.records import make_reader, make_writer
 from pystack.dtls.wire.record import Record
 from pystack.session import Session
 from pystack.srtp import SrtpReceiver, SrtpSender
+from tests.e2e.e2e_harness.relay import classify
 
 _RECORD = struct.Struct("!BHQH")  # type, version, epoch and number, length
 FOREIGN = (0xFEED0001, 0xFEED0002, 0xFEED0003, 0xFEED0004)

@@ -1,20 +1,14 @@
-"""A peer of somebody else's in a node process, and what both stacks for node must do with ours."""
+"""A peer of somebody else's, and what every one of them must do with ours, whatever it runs in."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
-import json
-import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol
 
 from pystack import Configuration, DataChannel, DataChannelAdded, PeerConnection, SessionDescription
 
-HERE = Path(__file__).resolve().parent
 PATIENCE = 30.0
 SIZES = (1, 1000, 65536, 262144)
 KINDS: dict[str, dict[str, Any]] = {
@@ -25,7 +19,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 NAMES = {"ordered": "ordered", "max_retransmits": "maxRetransmits", "max_packet_life_time": "maxPacketLifeTime"}
 
-Stack = Literal["libdatachannel", "werift"]
 Offerer = Literal["we offer", "they offer"]
 
 
@@ -34,92 +27,28 @@ def pattern(size: int, seed: int) -> bytes:
     return bytes((at * 31 + seed * 7 + (at >> 8)) & 255 for at in range(size))
 
 
-class OtherPeer:
-    """``async with OtherPeer("werift") as other``: requests by name, and what happened by itself in ``events``."""
+class OtherPeer(Protocol):
+    """Requests by name, and what happened by itself in ``events``, each ``{"event": ..., ...}``."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.events: list[dict[str, Any]] = []
-        self._came = asyncio.Event()
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._number = 0
-
-    async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            "node",
-            "peer.mjs",
-            self.stack,
-            cwd=HERE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=1 << 22,
-        )
-        self._reader = asyncio.create_task(self._read())
-        await self.wait("ready")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            for event in self.events[-40:]:
-                print("other:", event, file=sys.stderr)
-        if self._process.returncode is None:
-            self._process.kill()  # it has nothing to say that would matter
-        await self._process.wait()
-        self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            if not line.startswith(b"{"):
-                self.events.append({"event": "noise", "line": line.decode(errors="replace").strip()})
-                continue
-            said = json.loads(line)
-            if "event" in said:
-                self.events.append(said)
-                self._came.set()
-            else:
-                self._waiting.pop(said["id"]).set_result(said)
-        asyncio.get_running_loop().call_soon(self._came.set)  # the task is done then
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result({"error": "the process ended"})
+    events: list[dict[str, Any]]
 
     async def ask(self, op: str, **arguments: Any) -> Any:
         """Have something done over there."""
-        self._number += 1
-        answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"id": self._number, "op": op, **arguments}).encode() + b"\n")
-        async with asyncio.timeout(PATIENCE):
-            said = await answer
-        assert "error" not in said, said["error"]
-        return said["result"]
 
     async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
         """Wait until ``count`` events of this kind have come, and return the last."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                self._came.clear()
-                found = self.all(event, **like)
-                if len(found) >= count:
-                    return found[count - 1]
-                assert not self._reader.done(), "the other peer's process ended"
-                await self._came.wait()
 
     def all(self, event: str, **like: Any) -> list[dict[str, Any]]:
-        wanted = {"event": event, **like}
-        return [each for each in self.events if wanted.items() <= each.items()]
+        """The events of this kind that have come."""
 
 
 class Ours:
     """Our connection, with the channels that the other side opened."""
 
-    def __init__(self) -> None:
-        self.peer = PeerConnection(Configuration(loopback=True, address_filter=lambda address: address == "127.0.0.1"))
+    def __init__(self, address: str = "127.0.0.1", **settings: Any) -> None:
+        self.peer = PeerConnection(
+            Configuration(loopback=True, address_filter=lambda each: each == address, **settings)
+        )
         self.announced: asyncio.Queue[DataChannel] = asyncio.Queue()
         self.peer.listen(
             lambda event: self.announced.put_nowait(event.channel) if isinstance(event, DataChannelAdded) else None
@@ -153,18 +82,6 @@ async def connect(ours: Ours, other: OtherPeer, who: Offerer) -> DataChannel:
     await channel.wait_open(timeout=PATIENCE)
     await other.wait("open", label="first")
     return channel
-
-
-def meet(stack: Stack, who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]]) -> None:
-    """Run ``body`` with both connected."""
-
-    async def main() -> None:
-        async with asyncio.timeout(90), OtherPeer(stack) as other:
-            ours = Ours()
-            async with ours.peer:
-                await body(ours, other, await connect(ours, other, who))
-
-    asyncio.run(main())
 
 
 async def talk(channel: DataChannel, other: OtherPeer, sizes: tuple[int, ...] = SIZES) -> None:
