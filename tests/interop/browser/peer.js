@@ -97,18 +97,23 @@ window.peer = (() => {
     },
     close({ label }) { channels.get(label).close(); },
     end() { connection.close(); },
-    // {kind, codec?, rids?, width?, height?}: a fake microphone or camera on a section of its own.
+    // {kind, codec?, rids?, width?, height?}: a fake microphone or camera, on a section of its own if there is a choice to
+    // be made, else on whichever section is free: only those are taken for what an offer of the other side wants.
     async send({ kind, codec, rids, width = 320, height = 240 }) {
       const wanted = kind === "video" ? { video: { width, height } } : { audio: true };
       const [track] = (await navigator.mediaDevices.getUserMedia(wanted)).getTracks();
       const stream = new MediaStream([track]);
+      if (!codec && !rids) {
+        const sender = connection.addTrack(track, stream);
+        return connection.getTransceivers().findIndex((each) => each.sender === sender);
+      }
       const encodings = rids?.map((rid, at) => ({ rid, scaleResolutionDownBy: 2 ** (rids.length - 1 - at) }));
       const transceiver = connection.addTransceiver(track, { streams: [stream], ...(encodings && { sendEncodings: encodings }) });
       if (codec) prefer(transceiver, codec);
       return connection.getTransceivers().indexOf(transceiver);
     },
     codecs() { return [...new Set(RTCRtpSender.getCapabilities("video").codecs.map(({ mimeType }) => mimeType.slice(6)))]; },
-    stop({ index }) { connection.removeTrack(connection.getTransceivers()[index].sender); },
+    stop({ index }) { connection.getTransceivers()[index].stop(); },
     async stats() { return [...(await connection.getStats()).values()]; },
   };
 
