@@ -4,7 +4,7 @@ Begin with :class:`PeerConnection`. The layers below are packages of their own (
 ``pystack.srtp``, ``pystack.rtp``, ``pystack.ice``, ``pystack.sdp``), each usable alone and without I/O.
 """
 
-from pystack.aio import IceServer, UdpMux
+from pystack.aio import DebugOptions, IceServer, UdpMux
 from pystack.base import SecretRandomness, SeededRandomness, Trace
 from pystack.datachannel import ChannelOptions
 from pystack.dtls import Certificate, DtlsOptions
@@ -71,6 +71,7 @@ __all__ = [
     "ConnectionStateChanged",
     "DataChannel",
     "DataChannelAdded",
+    "DebugOptions",
     "DecodeError",
     "DtlsOptions",
     "ExtensionCapability",

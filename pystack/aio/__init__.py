@@ -5,6 +5,7 @@ The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built 
 """
 
 from pystack.aio.clock import clock_of, wall_offset
+from pystack.aio.debug import Debug, DebugOptions, TappedPath, debug_options
 from pystack.aio.driver import Driver
 from pystack.aio.full import FullTransport
 from pystack.aio.ice_options import FullIceOptions, IceServer
@@ -19,6 +20,8 @@ from pystack.aio.waiters import Waiters
 
 __all__ = [
     "DatagramPath",
+    "Debug",
+    "DebugOptions",
     "Driver",
     "FullIceOptions",
     "FullTransport",
@@ -31,9 +34,11 @@ __all__ = [
     "LiteTransport",
     "Scope",
     "SelectedPair",
+    "TappedPath",
     "UdpMux",
     "UdpOptions",
     "Waiters",
     "clock_of",
+    "debug_options",
     "wall_offset",
 ]

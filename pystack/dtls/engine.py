@@ -191,6 +191,13 @@ class DtlsEngine:
         return self._peer
 
     @property
+    def key_log(self) -> str | None:
+        """The line of an NSS key log once there are keys, until the end: for debuggers, because it gives all away."""
+        if self._agreement is not None:
+            return self._agreement.key_log
+        return None if self._handshake is None else self._handshake.key_log
+
+    @property
     def repetitions(self) -> int:
         """How often a flight was sent again."""
         return self._flights.repetitions

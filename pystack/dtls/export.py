@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from pystack.dtls.keys import prf
+from pystack.dtls.keys import key_log_line, prf
 from pystack.dtls.suites import CipherSuite
 
 __all__ = ["SRTP_PROFILES", "Agreement", "Agreement12", "srtp_keying_material"]
@@ -39,6 +39,11 @@ class Agreement(Protocol):
         """The SRTP protection profile, if one was negotiated."""
         ...
 
+    @property
+    def key_log(self) -> str:
+        """The line that gives the session away to a debugger."""
+        ...
+
     def export(self, label: bytes, length: int, context: bytes | None) -> bytes:
         """``length`` bytes of keying material for ``label``."""
         ...
@@ -63,6 +68,11 @@ class Agreement12:
     def cipher(self) -> str:
         """The registered name of the cipher suite."""
         return self.suite.name
+
+    @property
+    def key_log(self) -> str:
+        """The line that gives the session away to a debugger."""
+        return key_log_line(self.client_random, self.master)
 
     def export(self, label: bytes, length: int, context: bytes | None) -> bytes:
         """RFC 5705 section 4; no context and an empty context differ."""

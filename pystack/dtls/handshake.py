@@ -63,6 +63,11 @@ class Handshake(Protocol):
         """What it waits for, for people."""
         ...
 
+    @property
+    def key_log(self) -> str | None:
+        """Once there are keys: the line that gives them away to a debugger."""
+        ...
+
     def start(self) -> Step:
         """Begin: a client speaks first, a server's first step is empty."""
         ...

@@ -13,7 +13,15 @@ import attrs
 from pystack.dtls.suites import CipherSuite
 from pystack.dtls.wire.handshake import VERIFY_DATA_SIZE
 
-__all__ = ["TrafficKeys", "extended_master_secret", "master_secret", "prf", "traffic_keys", "verify_data"]
+__all__ = [
+    "TrafficKeys",
+    "extended_master_secret",
+    "key_log_line",
+    "master_secret",
+    "prf",
+    "traffic_keys",
+    "verify_data",
+]
 
 _MASTER_SIZE = 48
 
@@ -52,6 +60,11 @@ class TrafficKeys:
     server_key: bytes
     client_salt: bytes
     server_salt: bytes
+
+
+def key_log_line(client_random: bytes, master: bytes) -> str:
+    """The line of an NSS key log for a session: with it everybody can read the session."""
+    return f"CLIENT_RANDOM {client_random.hex()} {master.hex()}"
 
 
 def traffic_keys(suite: CipherSuite, master: bytes, client_random: bytes, server_random: bytes) -> TrafficKeys:

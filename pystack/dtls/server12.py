@@ -16,7 +16,7 @@ from pystack.dtls.certificate import Certificate, public_key
 from pystack.dtls.export import Agreement12
 from pystack.dtls.flights import ChangeCipherSpec
 from pystack.dtls.handshake import Numbering, Refusal, Step, find_extension
-from pystack.dtls.keys import extended_master_secret, master_secret, traffic_keys, verify_data
+from pystack.dtls.keys import extended_master_secret, key_log_line, master_secret, traffic_keys, verify_data
 from pystack.dtls.options import DtlsOptions
 from pystack.dtls.provider import GROUPS, SECP256R1, CryptoProvider, KeyShare
 from pystack.dtls.signatures import ECDSA_SIGN, OFFERED_SCHEMES, OWN_SCHEMES, RSA_SIGN, PublicKey, verify
@@ -89,6 +89,11 @@ class ServerHandshake12:
     def waiting_for(self) -> str:
         """What it waits for."""
         return self._machine.state.name
+
+    @property
+    def key_log(self) -> str | None:
+        """Once there are keys: the line that gives them away to a debugger."""
+        return key_log_line(self._client_random, self._master) if self._master else None
 
     def start(self) -> Step:
         """Nothing: the client speaks first."""

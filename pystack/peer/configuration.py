@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import attrs
 
-from pystack.aio import IceServer, IceTransport
+from pystack.aio import DebugOptions, IceServer, IceTransport
 from pystack.base import Randomness, SecretRandomness, Trace
 from pystack.dtls import Certificate
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
@@ -48,6 +48,8 @@ class Configuration:
             oldest are dropped and counted. 0: RTCP is dealt with and not handed out.
         randomness: where random numbers come from.
         trace: a write-only observer of the layers.
+        debug: a folder in which this connection is written down: a trace to read, a capture for Wireshark that
+            decrypts by itself, and the keys. By default the environment's ``PYSTACK_DEBUG``; else nothing is written.
     """
 
     ice_servers: tuple[IceServer, ...] = ()
@@ -68,3 +70,4 @@ class Configuration:
     inbox_rtcp: int = 32
     randomness: Randomness = attrs.field(factory=SecretRandomness)
     trace: Trace | None = None
+    debug: DebugOptions | str | None = None

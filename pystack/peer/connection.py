@@ -11,12 +11,24 @@ after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshak
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
-from pystack.aio import Driver, FullIceOptions, FullTransport, IceTransport, wall_offset
+from pystack.aio import (
+    DatagramPath,
+    Debug,
+    Driver,
+    FullIceOptions,
+    FullTransport,
+    IceTransport,
+    TappedPath,
+    clock_of,
+    debug_options,
+    wall_offset,
+)
 from pystack.base import Ended
 from pystack.dtls import Certificate
 from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
@@ -89,9 +101,15 @@ class PeerConnection:
                 tell_rtcp=configuration.inbox_rtcp > 0,
             ),
         )
-        self._session = Session(self._certificate, options, self._random, configuration.trace)
+        debug = debug_options(configuration.debug)
+        clock = clock_of(self._loop)
+        self._debug = None if debug is None else Debug(debug, clock(), offset, configuration.trace)
+        self._session = Session(self._certificate, options, self._random, self._debug or configuration.trace)
         self._ice = self._make_ice()
-        self._driver = Driver(self._session, self._ice, self._handle_event, self._loop)
+        self._path: DatagramPath = self._ice
+        if self._debug is not None:
+            self._path = TappedPath(self._ice, self._debug, clock, self._read_keys)
+        self._driver = Driver(self._session, self._path, self._handle_event, self._loop)
         self._ice.on_state = self._handle_ice_state
         self._ice.on_candidate = self._handle_candidate
         self._operations = Operations("peer connection", configuration.operation_timeout, self._handle_hang)
@@ -318,6 +336,7 @@ class PeerConnection:
             Closed: the connection ended.
         """
         await self._operate("set local description", lambda: self._signaling.set_local(description))
+        self._note_description("local", self.local_description)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Apply the peer's description. Returns at once; whatever has to start, starts on its own.
@@ -329,6 +348,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this state.
             Closed: the connection ended.
         """
+        self._note_description("remote", description)
         await self._operate("set remote description", lambda: self._signaling.set_remote(description))
 
     async def add_ice_candidate(self, candidate: IceCandidate | str | None) -> None:
@@ -467,6 +487,8 @@ class PeerConnection:
         self._emit(told.DataChannelAdded(channel))
 
     def _emit(self, event: PeerEvent) -> None:
+        if self._debug is not None:
+            self._debug.note(self._driver.now(), "peer", repr(event))
         if isinstance(event, told.TrackAdded):
             self._brought_tracks.put(event.transceiver)
         self._hub.emit(event)
@@ -488,13 +510,13 @@ class PeerConnection:
 
     def _handle_candidate(self, text: str | None) -> None:
         if text is None:
-            self._hub.emit(told.IceCandidateFound(None))
-            self._hub.emit(told.IceGatheringStateChanged("complete"))
+            self._emit(told.IceCandidateFound(None))
+            self._emit(told.IceGatheringStateChanged("complete"))
             self._gathered.ring()
             return
         mid, index = self._signaling.candidate_section
         ufrag = self._ice.local_parameters.ufrag
-        self._hub.emit(told.IceCandidateFound(IceCandidate(text, mid, index, ufrag)))
+        self._emit(told.IceCandidateFound(IceCandidate(text, mid, index, ufrag)))
 
     def _handle_key_frame_request(self, event: KeyFrameRequested) -> None:
         transceiver = self._transceivers.get(event.sender_id)
@@ -533,10 +555,12 @@ class PeerConnection:
         if self.reason is not None:
             return
         failed = reason != LOCAL and connection_state(False, self._ice.state, self._session.dtls_state) == "failed"
+        if self._debug is not None:
+            self._debug.note(self._driver.now(), "stats", json.dumps(self.get_stats(), indent=2))
         self.reason = reason
         self._session.abort(self._driver.now(), reason)
         self._session.take_events()  # whoever aborts wants to hear no more; an end of the peer's came last anyway
-        self._ice.send(self._session.flush(self._driver.now()))  # the farewell, as far as the path takes it now
+        self._path.send(self._session.flush(self._driver.now()))  # the farewell, as far as the path takes it now
         self._driver.close()
         self._ice.close()
         self._operations.terminate(reason)
@@ -549,12 +573,14 @@ class PeerConnection:
         self._connected.ring()
         self._gathered.ring()
         if failed and self._state != "failed":
-            self._hub.emit(told.ConnectionStateChanged("failed"))
+            self._emit(told.ConnectionStateChanged("failed"))
         self._state = "closed"
-        self._hub.emit(told.SignalingStateChanged("closed"))
-        self._hub.emit(told.ConnectionStateChanged("closed"))
-        self._hub.emit(told.PeerConnectionClosed(reason))
+        self._emit(told.SignalingStateChanged("closed"))
+        self._emit(told.ConnectionStateChanged("closed"))
+        self._emit(told.PeerConnectionClosed(reason))
         self._hub.end()
+        if self._debug is not None:
+            self._debug.close(self._driver.now())
         if not self._done.done():
             self._done.set_result(None)
 
@@ -574,6 +600,13 @@ class PeerConnection:
             ),
             self._random,
         )
+
+    def _note_description(self, whose: str, description: SessionDescription | None) -> None:
+        if self._debug is not None and description is not None:
+            self._debug.note(self._driver.now(), "signaling", f"{whose} {description.type}\n{description.sdp}")
+
+    def _read_keys(self) -> str | None:
+        return self._session.key_log
 
     def _describe(self) -> jsep.LocalSession:
         options = self._configuration.session.association
@@ -596,13 +629,13 @@ class PeerConnection:
         ice = self._ice.state
         if ice != self._ice_state:
             self._ice_state = ice
-            self._hub.emit(told.IceConnectionStateChanged(ice))
+            self._emit(told.IceConnectionStateChanged(ice))
         state = connection_state(False, ice, self._session.dtls_state)
         if state in {self._state, "closed"}:
             return
         self._state = state
         self._connected.ring()
-        self._hub.emit(told.ConnectionStateChanged(state))
+        self._emit(told.ConnectionStateChanged(state))
 
     def _failure(self) -> Reason:
         reason = self._ice.reason

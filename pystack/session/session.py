@@ -197,6 +197,11 @@ class Session:
         return None if self._engine is None else self._role
 
     @property
+    def key_log(self) -> str | None:
+        """The DTLS keys as a line of an NSS key log, while there are any: for debuggers, because it gives all away."""
+        return None if self._engine is None else self._engine.key_log
+
+    @property
     def association(self) -> AssociationStats:
         """A snapshot of the association's numbers."""
         return self._association.stats()
