@@ -62,6 +62,7 @@ class Inbox(Generic[T]):
         """Take everything."""
         items = list(self._items)
         self._items.clear()
+        self._ring()
         return items
 
     def set_tap(self, tap: Callable[[T], None] | None) -> None:
@@ -101,8 +102,7 @@ class Inbox(Generic[T]):
         """Nothing more will come: who waits hears it in this turn of the loop. What lies here can still be taken."""
         if self._reason is None:
             self._reason = reason
-            for reader in self._readers:
-                _ring(reader)
+            self._ring()
 
     def _empty(self) -> None:
         if self._emptying:
@@ -113,10 +113,17 @@ class Inbox(Generic[T]):
                 self._tap(self._items.popleft())
         finally:
             self._emptying = False
+            self._ring()
 
     def _ring(self) -> None:
-        if self._items and self._readers:
+        """Tell whoever has something to find: the head if there is an item, everybody if there will be none."""
+        if not self._readers:
+            return
+        if self._items:
             _ring(self._readers[0])
+        elif self._reason is not None:
+            for reader in self._readers:
+                _ring(reader)
 
 
 def _ring(reader: _Reader) -> None:

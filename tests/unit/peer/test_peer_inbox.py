@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -142,6 +143,70 @@ def test_no_item_is_lost_or_reordered_under_random_cancellation(data: st.DataObj
             await asyncio.wait(tasks)
         taken = [task.result() for task in tasks if not task.cancelled() and task.exception() is None]
         assert taken + inbox.clear() == list(range(put))
+
+    run(main())
+
+
+def test_a_reader_that_reads_on_behind_another_hears_of_an_end_that_came_with_the_last_items() -> None:
+    async def main() -> None:
+        inbox: Inbox[int] = Inbox("box")
+        read: list[int] = []
+
+        async def read_on() -> None:
+            with suppress(Closed):
+                while True:
+                    read.append(await inbox.take(None))
+
+        iterator = asyncio.create_task(read_on())
+        await settle()
+        other = asyncio.create_task(inbox.take(None))
+        await settle()
+        inbox.put(1)
+        inbox.put(2)
+        inbox.terminate(LOCAL)
+        assert await other == 2
+        async with asyncio.timeout(1):
+            await iterator
+        assert read == [1]
+
+    run(main())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whoever_reads_when_it_ends_comes_to_an_end(data: st.DataObject) -> None:
+    async def main() -> None:
+        inbox: Inbox[int] = Inbox("box")
+        tasks: list[asyncio.Task[None]] = []
+        taken: list[int] = []
+
+        async def read(times: int) -> None:
+            with suppress(Closed):
+                for _ in range(times):
+                    taken.append(await inbox.take(None))
+
+        for number in range(data.draw(st.integers(1, 20))):
+            match data.draw(st.sampled_from(["put", "put", "read", "read on", "pass"])):
+                case "put":
+                    inbox.put(number)
+                case "read":
+                    tasks.append(asyncio.create_task(read(1)))
+                case "read on":
+                    tasks.append(asyncio.create_task(read(99)))
+                case _:
+                    await asyncio.sleep(0)
+        inbox.terminate(LOCAL)
+        for _ in range(data.draw(st.integers(0, 3))):
+            await asyncio.sleep(0)
+        match data.draw(st.sampled_from(["nothing", "clear", "tap"])):
+            case "clear":
+                inbox.clear()
+            case "tap":
+                inbox.set_tap(taken.append)
+        if tasks:
+            async with asyncio.timeout(1):
+                await asyncio.gather(*tasks)
+        assert taken == sorted(taken)
 
     run(main())
 
