@@ -44,7 +44,7 @@ from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
 from pystack.peer.rtcp import RtcpPort
-from pystack.peer.sender import RtpSender
+from pystack.peer.sender import RtpSender, check_names
 from pystack.peer.signaling import Signaling
 from pystack.peer.stats import collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
@@ -279,6 +279,7 @@ class PeerConnection:
         self._check_open()
         if kind not in {"audio", "video"}:
             raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
+        check_names(track_id, stream_ids)
         transceiver = self._transceivers.add(kind, direction)
         transceiver.sender.set_track(track_id, stream_ids)
         self._signaling.check_needed()
@@ -287,6 +288,7 @@ class PeerConnection:
     def add_track(self, kind: MediaKind, *, track_id: str = "", stream_ids: Sequence[str] = ()) -> RtpSender:
         """Send a track: on a free section of that kind if there is one, else on a new one (W3C ``addTrack``)."""
         self._check_open()
+        check_names(track_id, stream_ids)
         transceiver = self._transceivers.reusable(kind)
         if transceiver is not None:
             transceiver.direction = "sendrecv" if transceiver.direction == "recvonly" else "sendonly"

@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from pystack.aio import Driver
     from pystack.session import Session
 
-__all__ = ["RtpSender"]
+__all__ = ["RtpSender", "check_names"]
+
+
+def check_names(track_id: str, stream_ids: Sequence[str]) -> None:
+    """See that names of a track can stand in a description.
+
+    Raises:
+        InvalidArgument: one cannot.
+    """
+    for what, name in [("track id", track_id)] * bool(track_id) + [("stream id", each) for each in stream_ids]:
+        if not name or not name.isprintable() or any(letter.isspace() for letter in name):
+            raise InvalidArgument(
+                f"{what} {name[:40]!r} is empty or has a space or a control character; take a UUID, say"
+            )
 
 
 class RtpSender:
@@ -61,7 +74,15 @@ class RtpSender:
 
         Another track on a section that was used before gets SSRCs of its own: a browser takes an SSRC that it knows for
         the old track, decodes it and shows nothing.
+
+        Args:
+            track_id: an identifier without spaces, such as a UUID; ``""`` for none.
+            stream_ids: identifiers likewise.
+
+        Raises:
+            InvalidArgument: a name that cannot stand in a description.
         """
+        check_names(track_id, stream_ids)
         if track_id:
             if self._last_track not in {"", track_id}:
                 self.ssrc = self._draw_ssrc()

@@ -36,6 +36,12 @@ def test_the_page_runs(page: Path) -> None:
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
 
 
+def test_the_readme_begins_with_ten_lines() -> None:
+    """Issue 4, Done-when 7; that they run is the test above."""
+    (_, code), *_ = blocks(ROOT / "README.md")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+
+
 def test_blocks_are_found_and_may_be_excused() -> None:
     excused = "<!-- not run: no server -->\n```python\nawait x\n```\n\n```python\nprint(1)\n```\n"
     assert [(bool(match["why"]), match["code"]) for match in BLOCK.finditer(excused)] == [

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pystack.errors import InvalidArgument
-from pystack.peer import IceCandidate, SessionDescription
+from pystack.peer import Configuration, IceCandidate, PeerConnection, SessionDescription
+from pystack.testing import run
+from pystack.testing.mempath import MemoryNetwork
 
 
 @given(st.sampled_from(["offer", "answer", "pranswer", "rollback"]), st.text())
@@ -64,3 +66,21 @@ def test_a_bad_candidate_says_what_is_wrong(text: str, says: str) -> None:
 def test_an_unknown_type_is_refused_at_the_call() -> None:
     with pytest.raises(ValueError, match="type"):
         SessionDescription("maybe", "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["two words", "line\n", "\x7f", "tab\t"])
+def test_a_name_that_cannot_stand_in_a_description_is_refused_at_the_call(name: str) -> None:
+    async def main() -> None:
+        connection = PeerConnection(Configuration(mux=MemoryNetwork()))
+        for call in (
+            lambda: connection.add_track("audio", track_id=name),
+            lambda: connection.add_track("audio", track_id="t", stream_ids=[name]),
+            lambda: connection.add_transceiver("video", stream_ids=[""]),
+            lambda: connection.add_track("audio", track_id="ok").set_track(name),
+        ):
+            with pytest.raises(InvalidArgument, match="is empty or has a space or a control character"):
+                call()
+        assert len(connection.transceivers) == 1  # that of "ok": a refusal changed nothing
+        connection.abort()
+
+    run(main())
