@@ -13,6 +13,7 @@ from pystack.aio.lite import LiteTransport
 from pystack.aio.mux import UdpMux
 from pystack.aio.path import DatagramPath
 from pystack.aio.scope import Scope
+from pystack.aio.tcp import TcpOptions
 from pystack.aio.timer import LazyTimer
 from pystack.aio.transport import GatheringState, IceParameters, IceState, IceTransport, SelectedPair
 from pystack.aio.udp import UdpOptions
@@ -35,6 +36,7 @@ __all__ = [
     "Scope",
     "SelectedPair",
     "TappedPath",
+    "TcpOptions",
     "UdpMux",
     "UdpOptions",
     "Waiters",

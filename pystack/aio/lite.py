@@ -31,6 +31,7 @@ from pystack.ice import (
 
 if TYPE_CHECKING:
     from pystack.aio.mux import Port, UdpMux
+    from pystack.aio.tcp import TcpPort
     from pystack.aio.udp import Address
 
 __all__ = ["LiteTransport"]
@@ -55,7 +56,7 @@ class LiteTransport:
         self._refused = False
         self._reason: Reason | None = None
         self._selected: Path | None = None
-        self._port: Port | None = None  # where the selected path begins, and where it leads
+        self._port: Port | TcpPort | None = None  # where the selected path begins, and where it leads
         self._address: Address = ()
         self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
@@ -93,7 +94,7 @@ class LiteTransport:
 
     @property
     def local_candidates(self) -> tuple[str, ...]:
-        """One host candidate for each address of the mux."""
+        """One host candidate for each address of the mux, and one for TCP where that is taken."""
         return self._mux.candidates if self._gathered else ()
 
     @property
@@ -102,7 +103,8 @@ class LiteTransport:
         path = self._selected
         if path is None:
             return None
-        return SelectedPair(self._mux.local_address(path), (path.host, path.port), "host")
+        way, _ = self._mux.way(path)
+        return SelectedPair(way.address, (path.host, path.port), "host", way.protocol)
 
     @property
     def writable(self) -> bool:

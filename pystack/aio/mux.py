@@ -1,4 +1,4 @@
-"""One UDP port for many sessions: the side of ICE-lite (``docs/explanation/aio.md``).
+"""One port for many sessions, UDP and if wanted TCP: the side of ICE-lite (``docs/explanation/aio.md``).
 
 The idea: a datagram finds its session by the address that it came from, and an address is only ever entered into that
 table by a request that proved to know the session's password. So a stranger costs one look at his datagram and gets
@@ -25,6 +25,7 @@ from typing import Final, Self
 from pystack.aio.addresses import is_wildcard, local_addresses
 from pystack.aio.clock import clock_of
 from pystack.aio.lite import LiteTransport
+from pystack.aio.tcp import TcpOptions, TcpPort, bind_tcp
 from pystack.aio.udp import Address, Run, UdpOptions, bind_udp, open_udp
 from pystack.base import Randomness, SecretRandomness
 from pystack.errors import Closed, InvalidArgument, TransportLost
@@ -36,6 +37,7 @@ from pystack.ice import (
     candidate_foundation,
     candidate_priority,
     make_credentials,
+    tcp_candidate_priority,
 )
 from pystack.ice.stun import is_stun, peek_username
 
@@ -46,6 +48,7 @@ _TURNS_AT_ONCE: Final = 8
 _PORT_TRIES: Final = 20
 _LITE: Final = LiteOptions()
 _UDP: Final = UdpOptions()
+_TCP: Final = TcpOptions()
 
 
 class UdpMux:
@@ -71,8 +74,10 @@ class UdpMux:
         self._sessions: dict[bytes, LiteTransport] = {}
         self._counters: Counter[str] = Counter()
         self._ports = [Port(self, self._loop, index, sock, udp) for index, sock in enumerate(sockets)]
+        self._ways: list[Port | TcpPort] = list(self._ports)
+        self._advertise = tuple(advertise)
         self._closed = False
-        self.candidates: Final = tuple(c.write() for c in _candidates([p.address for p in self._ports], advertise))
+        self.candidates = tuple(c.write() for c in _candidates([p.address for p in self._ports], advertise))
 
     @classmethod
     async def open(
@@ -85,6 +90,8 @@ class UdpMux:
         ipv6: bool = True,
         options: LiteOptions = _LITE,
         udp: UdpOptions = _UDP,
+        tcp_port: int | None = None,
+        tcp: TcpOptions = _TCP,
         randomness: Randomness | None = None,
     ) -> Self:
         """Bind the port on one or more addresses.
@@ -98,14 +105,18 @@ class UdpMux:
             ipv6: with a wildcard, include IPv6.
             options: the patience of the sessions.
             udp: how the sockets are set up.
+            tcp_port: also take connections of ICE over TCP (RFC 6544) on this port of each address, for clients whose
+                network lets no UDP through; 0 lets the system choose one. ``None``: do not.
+            tcp: what those connections may take.
             randomness: where credentials come from; secret unless a test seeds it.
 
         Raises:
             OSError: a port is taken or an address is not ours; the message names the next step.
             InvalidArgument: an address or the port is not one.
         """
-        if not 0 <= port <= 65535:
-            raise InvalidArgument(f"port must be 0 to 65535, not {port}")
+        for number, what in ((port, "port"), (tcp_port or 0, "tcp_port")):
+            if not 0 <= number <= 65535:
+                raise InvalidArgument(f"{what} must be 0 to 65535, not {number}")
         for address in advertise:
             _check_address(address, "advertise")
         wanted = [host] if isinstance(host, str) else list(host)
@@ -123,7 +134,25 @@ class UdpMux:
         if not addresses:
             raise InvalidArgument("no address to bind: name one with host=")
         sockets = _bind_all(addresses, port, optional - {a for a in wanted if not is_wildcard(a)}, udp)
-        return cls(sockets, advertise=advertise, options=options, udp=udp, randomness=randomness)
+        mux = cls(sockets, advertise=advertise, options=options, udp=udp, randomness=randomness)
+        if tcp_port is not None:
+            try:
+                await mux._listen(tcp_port, tcp)
+            except BaseException:
+                mux.close()
+                raise
+        return mux
+
+    async def _listen(self, port: int, options: TcpOptions) -> None:
+        listening: list[TcpPort] = []
+        for host, _ in self.addresses:
+            way = TcpPort(self, len(self._ways), bind_tcp(host, port), options)
+            self._ways.append(way)
+            await way.listen()
+            port = way.address[1]
+            listening.append(way)
+        shown = _candidates([way.address for way in listening], self._advertise, tcp=True)
+        self.candidates += tuple(candidate.write() for candidate in shown)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -134,6 +163,11 @@ class UdpMux:
     def port(self) -> int:
         """The port, the same on all addresses."""
         return self._ports[0].address[1]
+
+    @property
+    def tcp_port(self) -> int | None:
+        """The port for ICE over TCP, the same on all addresses; ``None`` when there is none."""
+        return next((way.address[1] for way in self._ways if isinstance(way, TcpPort)), None)
 
     @property
     def closed(self) -> bool:
@@ -159,6 +193,8 @@ class UdpMux:
         total = Counter(self._counters)
         for port in self._ports:
             total.update(port.socket.counters)
+        for way in self._ways[len(self._ports) :]:
+            total.update({f"tcp_{name}": count for name, count in way.counters.items()})
         return total
 
     def close(self) -> None:
@@ -166,8 +202,8 @@ class UdpMux:
         if self._closed:
             return
         self._closed = True
-        for port in self._ports:
-            port.close()
+        for way in self._ways:
+            way.close()
         for session in list(self._sessions.values()):
             session.lose(TransportLost("the UDP mux was closed"))
         self._sessions.clear()
@@ -196,40 +232,36 @@ class UdpMux:
     def map(self, path: Path, session: LiteTransport) -> None:
         """Datagrams that come over ``path`` are for ``session`` now."""
         port, address = self._find(path)
-        port.routes[address] = session
+        port.route(address, session)
 
     def unmap(self, path: Path, session: LiteTransport) -> None:
         """They no longer are, unless another session has taken the path over."""
         port, address = self._find(path)
         if port.routes.get(address) is session:
-            del port.routes[address]
+            port.unroute(address)
 
-    def local_address(self, path: Path) -> tuple[str, int]:
-        """Our end of ``path``."""
-        return self._find(path)[0].address
-
-    def way(self, path: Path) -> tuple[Port, Address]:
+    def way(self, path: Path) -> tuple[Port | TcpPort, Address]:
         """Where to send what goes over ``path``: ``port.send(batch, address, session)``."""
         return self._find(path)
 
     def answer(self, data: bytes, path: Path) -> None:
         """Send one datagram of ICE itself; it is dropped when there is no room, because the peer asks again."""
         port, address = self._find(path)
-        if not port.socket.send((data,), address):
+        if not port.answer(data, address):
             self._counters["answers_dropped"] += 1
 
     def forget(self, session: LiteTransport) -> None:
         """The session is closed; it takes no more turns."""
-        for port in self._ports:
-            port.forget(session)
+        for way in self._ways:
+            way.forget(session)
 
-    def _find(self, path: Path) -> tuple[Port, Address]:
-        port = self._ports[path.local]  # type: ignore[call-overload]
+    def _find(self, path: Path) -> tuple[Port | TcpPort, Address]:
+        port = self._ways[path.local]  # type: ignore[call-overload]
         return port, port.address_of(path)
 
     # -- in
 
-    def received(self, port: Port, runs: list[Run], now: float) -> None:
+    def received(self, port: Port | TcpPort, runs: list[Run], now: float) -> None:
         """Give what was drained to its sessions: to each what is its own, in one call."""
         batches: dict[LiteTransport, list[bytes]] = {}
         asked: dict[LiteTransport, None] = {}
@@ -276,6 +308,8 @@ class Port:
     Internal to the mux and its sessions.
     """
 
+    protocol: Final = "udp"
+
     def __init__(
         self, mux: UdpMux, loop: asyncio.AbstractEventLoop, index: int, sock: socket.socket, options: UdpOptions
     ) -> None:
@@ -302,6 +336,19 @@ class Port:
 
     def _received(self, runs: list[Run], now: float) -> None:
         self._mux.received(self, runs, now)
+
+    @property
+    def counters(self) -> Counter[str]:
+        return self.socket.counters
+
+    def route(self, address: Address, session: LiteTransport) -> None:
+        self.routes[address] = session
+
+    def unroute(self, address: Address) -> None:
+        del self.routes[address]
+
+    def answer(self, data: bytes, address: Address) -> bool:
+        return self.socket.send((data,), address) == 1
 
     def send(self, batch: Sequence[bytes], address: Address, session: LiteTransport) -> int:
         """Send; what is not taken is answered by one ``session.take_turn()``. HOT."""
@@ -379,7 +426,9 @@ def _bind_all(addresses: Sequence[str], port: int, optional: set[str], udp: UdpO
     raise AssertionError("unreachable")
 
 
-def _candidates(bound: Sequence[tuple[str, int]], advertise: Sequence[str]) -> Iterable[Candidate]:
+def _candidates(
+    bound: Sequence[tuple[str, int]], advertise: Sequence[str], *, tcp: bool = False
+) -> Iterable[Candidate]:
     shown: list[tuple[str, int]] = []
     if not advertise:
         shown = list(bound)
@@ -389,8 +438,10 @@ def _candidates(bound: Sequence[tuple[str, int]], advertise: Sequence[str]) -> I
         shown.append((address, port))
     for index, (host, port) in enumerate(shown):
         yield Candidate(
-            foundation=candidate_foundation("host", host),
-            priority=candidate_priority("host", 65535 - index),
+            foundation=candidate_foundation("host", host, transport="tcp" if tcp else "udp"),
+            transport="tcp" if tcp else "udp",
+            priority=tcp_candidate_priority(8191 - index) if tcp else candidate_priority("host", 65535 - index),
             host=host,
             port=port,
+            extensions=(("tcptype", "passive"),) if tcp else (),
         )

@@ -50,11 +50,12 @@ class IceParameters:
 
 @attrs.frozen
 class SelectedPair:
-    """Where the datagrams go now: ``(host, port)`` on both sides, and the type of the local candidate."""
+    """Where the datagrams go now: ``(host, port)`` on both sides, the type of the local candidate, udp or tcp."""
 
     local: tuple[str, int]
     remote: tuple[str, int]
     local_type: str
+    protocol: str = "udp"
 
 
 class IceTransport(DatagramPath, Protocol):

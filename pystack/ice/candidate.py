@@ -15,11 +15,12 @@ import attrs
 
 from pystack.errors import DecodeError
 
-__all__ = ["Candidate", "CandidateType", "candidate_foundation", "candidate_priority"]
+__all__ = ["Candidate", "CandidateType", "candidate_foundation", "candidate_priority", "tcp_candidate_priority"]
 
 CandidateType = Literal["host", "srflx", "prflx", "relay"]
 
 _TYPE_PREFERENCE: Final = {"host": 126, "prflx": 110, "srflx": 100, "relay": 0}
+_TCP_HOST_PREFERENCE: Final = 90
 _MAX_SIZE = 2048
 
 
@@ -132,6 +133,15 @@ def _number(word: str, low: int, high: int) -> int:
 def candidate_priority(kind: CandidateType, local_preference: int = 65535, component: int = 1) -> int:
     """The recommended formula (RFC 8445 section 5.1.2.1)."""
     return _TYPE_PREFERENCE[kind] << 24 | local_preference << 8 | 256 - component
+
+
+def tcp_candidate_priority(other_preference: int = 8191, component: int = 1) -> int:
+    """For a passive host candidate over TCP (RFC 6544 section 4.2): below every host candidate over UDP.
+
+    ``other_preference`` (13 bits) tells those of several addresses apart.
+    """
+    passive = 4
+    return _TCP_HOST_PREFERENCE << 24 | (passive << 13 | other_preference) << 8 | 256 - component
 
 
 def candidate_foundation(kind: CandidateType, base: str, server: str = "", transport: str = "udp") -> str:

@@ -34,6 +34,7 @@ class Config:
     host: str = "0.0.0.0"
     port: int = 7880
     media_port: int = 7882
+    media_tcp: bool = True
     media_addresses: tuple[str, ...] = ()
     advertised_addresses: tuple[str, ...] = ()
     keys: Mapping[str, str] = attrs.field(factory=dict, repr=False)
@@ -91,6 +92,13 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
         raise ValueError("give a whole number, not negative")
     return int(text)
+
+
+def _switch(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text not in {"on", "off", "true", "false", "yes", "no"}:
+        raise ValueError("give on or off")
+    return text in {"on", "true", "yes"}
 
 
 def _seconds(value: Any) -> float:
@@ -166,6 +174,11 @@ SETTINGS: Final = (
     Setting("host", _host, "address that the HTTP and WebSocket port listens on (with --dev: 127.0.0.1)"),
     Setting("port", _port, "TCP port for HTTP and WebSocket; 0 for any free one"),
     Setting("media_port", _port, "the one UDP port for all media; 0 for any free one"),
+    Setting(
+        "media_tcp",
+        _switch,
+        "on or off: also take media over TCP, on the same port number, for clients whose network lets no UDP through",
+    ),
     Setting("media_addresses", _addresses, "addresses to take media on; all of the machine's own when left out"),
     Setting(
         "advertised_addresses",

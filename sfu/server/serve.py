@@ -57,6 +57,7 @@ class Server:
                 config.media_port,
                 advertise=config.advertised_addresses,
                 loopback=config.dev,
+                tcp_port=config.media_port if config.media_tcp else None,
             )
         except (OSError, InvalidArgument) as error:
             setting = "media_addresses" if getattr(error, "errno", 0) == errno.EADDRNOTAVAIL else "media_port"
