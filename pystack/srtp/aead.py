@@ -8,6 +8,8 @@ from __future__ import annotations
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pystack.srtp.hot import Opener, Sealer
+
 __all__ = ["AeadCipher"]
 
 _ENCRYPTED = 0x80000000
@@ -37,6 +39,30 @@ class AeadCipher:
             )
         except InvalidTag:
             return None
+
+    def sealer(self, ssrc: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC."""
+        start = self._salt ^ ssrc << 48
+        encrypt = self._encrypt
+
+        def seal(header: bytes, payload: bytes, index: int) -> bytes:
+            return header + encrypt((start ^ index).to_bytes(12, "big"), payload, header)
+
+        return seal
+
+    def opener(self, ssrc: int) -> Opener:
+        """Make the function that opens the packets of one SSRC."""
+        start = self._salt ^ ssrc << 48
+        decrypt = self._decrypt
+
+        def open_(packet: bytes, header_length: int, index: int) -> bytes | None:
+            header = packet[:header_length]
+            try:
+                return header + decrypt((start ^ index).to_bytes(12, "big"), packet[header_length:], header)
+            except InvalidTag:
+                return None
+
+        return open_
 
     def seal_rtcp(self, packet: bytes, ssrc: int, index: int) -> bytes:
         """Protect an RTCP compound packet (section 9: header and index word are authenticated data)."""

@@ -2,6 +2,9 @@
 
 ``index`` of RTP is the 48-bit packet index: roll-over counter and sequence number as one integer. Calls per packet,
 so plain arguments and bytes; implementations keep one keyed object each and never make one per packet.
+
+``seal`` and ``open`` are the plain twins: they say what happens. What runs per packet is a function made for one SSRC by
+``sealer`` or ``opener``, which has everything that does not change from packet to packet worked out beforehand.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from typing import Protocol
 
 from pystack.srtp.aead import AeadCipher
 from pystack.srtp.counter_mode import CounterModeCipher
+from pystack.srtp.hot import Opener, Sealer
 from pystack.srtp.keys import SessionKeys
 from pystack.srtp.profiles import SrtpProfile
 
@@ -25,6 +29,14 @@ class PacketCipher(Protocol):
 
     def open(self, packet: bytes, header_length: int, ssrc: int, index: int) -> bytes | None:
         """Authenticate and decrypt an SRTP packet; ``None`` if it is not authentic."""
+        ...
+
+    def sealer(self, ssrc: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC, like :meth:`seal`."""
+        ...
+
+    def opener(self, ssrc: int) -> Opener:
+        """Make the function that opens the packets of one SSRC, like :meth:`open`."""
         ...
 
     def seal_rtcp(self, packet: bytes, ssrc: int, index: int) -> bytes:

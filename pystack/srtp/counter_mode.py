@@ -1,7 +1,7 @@
 """AES-128 in counter mode with HMAC-SHA1-80 (RFC 3711 sections 4.1.1 and 4.2.1): encrypt, then authenticate.
 
 Hot: the counter-mode context is reset to a packet's start by ``reset_nonce`` instead of made anew, and HMAC continues
-from copies of the two keyed SHA-1 states.
+from copies of the two keyed SHA-1 states, over the parts of a packet as they are, so that it is put together once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from hashlib import sha1
 from hmac import compare_digest
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from pystack.srtp.hot import Opener, Sealer
 
 __all__ = ["CounterModeCipher"]
 
@@ -37,25 +39,64 @@ class CounterModeCipher:
         """Protect an RTP packet; the tag covers header, ciphertext and the roll-over counter."""
         self._reset((self._salt ^ (ssrc << 64 | index << 16)).to_bytes(16, "big"))
         packet = header + self._update(payload)
-        inner = self._inner()
-        inner.update(packet)
-        inner.update((index >> 16).to_bytes(4, "big"))
-        outer = self._outer()
-        outer.update(inner.digest())
-        return packet + outer.digest()[:_TAG]
+        return packet + self._tag(packet + (index >> 16).to_bytes(4, "big"))
 
     def open(self, packet: bytes, header_length: int, ssrc: int, index: int) -> bytes | None:
         """Authenticate and decrypt an SRTP packet; ``None`` if it is not authentic."""
         covered = packet[:-_TAG]
-        inner = self._inner()
-        inner.update(covered)
-        inner.update((index >> 16).to_bytes(4, "big"))
-        outer = self._outer()
-        outer.update(inner.digest())
-        if not compare_digest(outer.digest()[:_TAG], packet[-_TAG:]):
+        if not compare_digest(self._tag(covered + (index >> 16).to_bytes(4, "big")), packet[-_TAG:]):
             return None
         self._reset((self._salt ^ (ssrc << 64 | index << 16)).to_bytes(16, "big"))
         return packet[:header_length] + self._update(covered[header_length:])
+
+    def sealer(self, ssrc: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC."""
+        start = self._salt ^ ssrc << 64
+        reset, update, inner_state, outer_state = self._reset, self._update, self._inner, self._outer
+        turn, counter = 0, bytes(4)
+
+        def seal(header: bytes, payload: bytes, index: int) -> bytes:
+            nonlocal turn, counter
+            if index >> 16 != turn:
+                turn = index >> 16
+                counter = turn.to_bytes(4, "big")
+            reset((start ^ index << 16).to_bytes(16, "big"))
+            encrypted = update(payload)
+            inner = inner_state()
+            inner.update(header)
+            inner.update(encrypted)
+            inner.update(counter)
+            outer = outer_state()
+            outer.update(inner.digest())
+            return b"".join((header, encrypted, outer.digest()[:10]))
+
+        return seal
+
+    def opener(self, ssrc: int) -> Opener:
+        """Make the function that opens the packets of one SSRC."""
+        start = self._salt ^ ssrc << 64
+        reset, update, inner_state, outer_state = self._reset, self._update, self._inner, self._outer
+        turn, counter = 0, bytes(4)
+
+        def open_(packet: bytes, header_length: int, index: int) -> bytes | None:
+            nonlocal turn, counter
+            if index >> 16 != turn:
+                turn = index >> 16
+                counter = turn.to_bytes(4, "big")
+            header = packet[:header_length]
+            encrypted = packet[header_length:-10]
+            inner = inner_state()
+            inner.update(header)
+            inner.update(encrypted)
+            inner.update(counter)
+            outer = outer_state()
+            outer.update(inner.digest())
+            if not compare_digest(outer.digest()[:10], packet[-10:]):
+                return None
+            reset((start ^ index << 16).to_bytes(16, "big"))
+            return header + update(encrypted)
+
+        return open_
 
     def seal_rtcp(self, packet: bytes, ssrc: int, index: int) -> bytes:
         """Protect an RTCP compound packet; the tag covers everything up to and with the index word (section 3.4)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from pystack.srtp.cipher import make_cipher
+from pystack.srtp.index import estimate
 from pystack.srtp.keys import derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
 from pystack.srtp.replay import FRESH, OLD, ReplayWindow
@@ -16,7 +17,7 @@ from pystack.srtp.streams import StreamWindows
 
 __all__ = ["SrtpReceiver"]
 
-_HEADER = Struct("!BBHLL").unpack_from
+_NUMBERS = Struct("!2xH4xL").unpack_from
 _RTCP = Struct("!BxxxL").unpack_from
 _WORD = Struct("!L").unpack_from
 _ENCRYPTED = 0x80000000
@@ -45,8 +46,8 @@ class SrtpReceiver:
     """
 
     __slots__ = (
+        "_cipher",
         "_minimum",
-        "_open",
         "_rtcp",
         "_rtcp_streams",
         "_streams",
@@ -61,7 +62,7 @@ class SrtpReceiver:
         self, profile: int, key: bytes, salt: bytes, replay_window: int = 1024, max_streams: int = 1024
     ) -> None:
         self.profile = look_up(profile)
-        self._open = make_cipher(self.profile, derive_rtp(self.profile, key, salt)).open
+        self._cipher = make_cipher(self.profile, derive_rtp(self.profile, key, salt))
         self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, key, salt))
         self._tag = self.profile.tag_length
         self._minimum = 12 + self._tag
@@ -88,7 +89,8 @@ class SrtpReceiver:
         if size < self._minimum:
             self.drops["short"] += 1
             return None
-        first, _, sequence_number, _, ssrc = _HEADER(packet)
+        sequence_number, ssrc = _NUMBERS(packet)
+        first = packet[0]
         if first == 0x80:
             header = 12
         else:
@@ -101,18 +103,22 @@ class SrtpReceiver:
         window = self._streams.young.get(ssrc) or self._streams.find(ssrc)
         if window is None:
             return self._unprotect_first(packet, header, ssrc, sequence_number)
-        highest = window.highest
-        index = highest + (((sequence_number - highest + 0x8000) & 0xFFFF) - 0x8000)
+        index = window.highest + 1
+        if index & 0xFFFF == sequence_number:
+            plain = window.open(packet, header, index)
+            if plain is None:
+                self.drops["auth"] += 1
+                return None
+            window.highest = index
+            return plain
+        index = estimate(index - 1, sequence_number)
         if index < 0:
             self.drops["old"] += 1
             return None
-        plain = self._open(packet, header, ssrc, index)
+        plain = window.open(packet, header, index)
         if plain is None:
             self.drops["auth"] += 1
             return None
-        if index == highest + 1:
-            window.highest = index
-            return plain
         verdict = window.admit(index)
         if verdict == FRESH:
             return plain
@@ -157,9 +163,9 @@ class SrtpReceiver:
         """
         indices = (sequence_number, sequence_number + 0x10000) if sequence_number < 0x8000 else (sequence_number,)
         for index in indices:
-            plain = self._open(packet, header, ssrc, index)
+            plain = self._cipher.open(packet, header, ssrc, index)
             if plain is not None:
-                window = ReplayWindow(self._window, index)
+                window = ReplayWindow(self._window, index, self._cipher.opener(ssrc))
                 window.admit(index)
                 self._streams.add(ssrc, window)
                 return plain

@@ -8,12 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from pystack.base import RangeSet
+from pystack.srtp.hot import Opener
 
 __all__ = ["FRESH", "OLD", "REPLAYED", "ReplayWindow"]
 
 FRESH: Final = 1
 REPLAYED: Final = 0
 OLD: Final = -1
+
+
+def _nothing(packet: bytes, header_length: int, index: int) -> bytes | None:
+    """A window of SRTCP, whose packets are opened by the cipher itself, opens nothing."""
+    return None
 
 
 class ReplayWindow:
@@ -24,12 +30,14 @@ class ReplayWindow:
     Attributes:
         highest: the highest index admitted; its upper bits are the roll-over counter. The receiver moves it on by one
             itself when the very next packet comes.
+        open: what opens the packets of this SSRC; it lives here so that a packet costs one look-up.
     """
 
-    __slots__ = ("_missing", "_size", "highest")
+    __slots__ = ("_missing", "_size", "highest", "open")
 
-    def __init__(self, size: int, first: int) -> None:
+    def __init__(self, size: int, first: int, open_: Opener = _nothing) -> None:
         self._size = size
+        self.open = open_
         self._missing = RangeSet()
         # The first packet to come need not be the first that was sent, and itself is not seen yet.
         self._missing.add_range(first - size + 1, first + 1)

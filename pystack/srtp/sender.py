@@ -6,13 +6,14 @@ from struct import Struct
 
 from pystack.errors import InvalidArgument, LocalProtocolError
 from pystack.srtp.cipher import make_cipher
+from pystack.srtp.hot import Sealer
 from pystack.srtp.index import estimate, header_length
 from pystack.srtp.keys import derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
 
 __all__ = ["SrtpSender"]
 
-_HEADER = Struct("!BBHLL").unpack_from
+_NUMBERS = Struct("!2xH4xL").unpack_from
 _SSRC = Struct("!4xL").unpack_from
 _LAST_RTCP_INDEX = 0x7FFFFFFF
 
@@ -35,13 +36,13 @@ class SrtpSender:
         profile: what the code point means.
     """
 
-    __slots__ = ("_highest", "_rtcp", "_rtcp_index", "_seal", "profile")
+    __slots__ = ("_cipher", "_rtcp", "_rtcp_index", "_streams", "profile")
 
     def __init__(self, profile: int, key: bytes, salt: bytes) -> None:
         self.profile = look_up(profile)
-        self._seal = make_cipher(self.profile, derive_rtp(self.profile, key, salt)).seal
+        self._cipher = make_cipher(self.profile, derive_rtp(self.profile, key, salt))
         self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, key, salt))
-        self._highest: dict[int, int] = {}
+        self._streams: dict[int, _Stream] = {}
         # One counter for all SSRCs of ours: (SSRC, index) stays unique, and the receiver reads it from the packet.
         self._rtcp_index = 0
 
@@ -57,16 +58,15 @@ class SrtpSender:
         Raises:
             LocalProtocolError: the packet lies before the first one of its SSRC, where no index exists.
         """
-        highest = self._highest.get(ssrc)
-        if highest is None:
-            index = self._highest[ssrc] = sequence_number
+        stream = self._streams.get(ssrc)
+        if stream is None:
+            stream = self._start(ssrc, sequence_number)
+        index = stream.highest + 1
+        if index & 0xFFFF == sequence_number:
+            stream.highest = index
         else:
-            index = highest + (((sequence_number - highest + 0x8000) & 0xFFFF) - 0x8000)
-            if index > highest:
-                self._highest[ssrc] = index
-            elif index < 0:
-                raise LocalProtocolError("protect a packet from before the first", "started")
-        return self._seal(header, payload, ssrc, index)
+            index = stream.place(sequence_number)
+        return stream.seal(header, payload, index)
 
     def protect(self, packet: bytes) -> bytes:
         """Protect one RTP packet. Hot.
@@ -86,8 +86,16 @@ class SrtpSender:
             length = header_length(packet)
         if not 0 < length <= size:
             raise InvalidArgument("not an RTP packet")
-        _, _, sequence_number, _, ssrc = _HEADER(packet)
-        return self.protect_parts(packet[:length], packet[length:], ssrc, sequence_number)
+        sequence_number, ssrc = _NUMBERS(packet)
+        stream = self._streams.get(ssrc)
+        if stream is None:
+            stream = self._start(ssrc, sequence_number)
+        index = stream.highest + 1
+        if index & 0xFFFF == sequence_number:
+            stream.highest = index
+        else:
+            index = stream.place(sequence_number)
+        return stream.seal(packet[:length], packet[length:], index)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Protect one RTCP compound packet.
@@ -107,9 +115,34 @@ class SrtpSender:
 
     def roll_over(self, ssrc: int) -> int:
         """How often the sequence number of ``ssrc`` has wrapped; 0 for an SSRC that was never sent."""
-        return self._highest.get(ssrc, 0) >> 16
+        stream = self._streams.get(ssrc)
+        return 0 if stream is None else stream.highest >> 16
 
     def index_of(self, ssrc: int, sequence_number: int) -> int:
         """The 48-bit index that a packet of ``ssrc`` would get now; the plain twin of what the hot path does."""
-        highest = self._highest.get(ssrc)
-        return sequence_number if highest is None else estimate(highest, sequence_number)
+        stream = self._streams.get(ssrc)
+        return sequence_number if stream is None else estimate(stream.highest, sequence_number)
+
+    def _start(self, ssrc: int, sequence_number: int) -> _Stream:
+        """The first packet of an SSRC: its index is its number."""
+        stream = self._streams[ssrc] = _Stream(sequence_number, self._cipher.sealer(ssrc))
+        return stream
+
+
+class _Stream:
+    """One SSRC that we send: the highest index so far, and the function that seals its packets."""
+
+    __slots__ = ("highest", "seal")
+
+    def __init__(self, first: int, seal: Sealer) -> None:
+        self.highest = first
+        self.seal = seal
+
+    def place(self, sequence_number: int) -> int:
+        """The index of a packet that need not be the next one."""
+        index = estimate(self.highest, sequence_number)
+        if index > self.highest:
+            self.highest = index
+        elif index < 0:
+            raise LocalProtocolError("protect a packet from before the first", "started")
+        return index

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from pystack.errors import InvalidArgument, LocalProtocolError
 from pystack.srtp import SrtpReceiver, SrtpSender, profile
+from pystack.srtp.cipher import make_cipher
 from pystack.srtp.index import estimate, header_length
+from pystack.srtp.keys import derive_rtp
 from pystack.srtp.replay import FRESH, OLD, REPLAYED, ReplayWindow
 from pystack.srtp.streams import StreamWindows
 
@@ -271,3 +273,25 @@ def test_windows_of_two_generations() -> None:
 )
 def test_header_length_of_what_is_not_rtp(packet: bytes, expected: int) -> None:
     assert header_length(packet) == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.sampled_from(PROFILES),
+    st.integers(0, 0xFFFFFFFF),
+    st.lists(st.tuples(st.integers(0, (1 << 48) - 1), st.binary(max_size=40), st.binary(max_size=200)), max_size=8),
+)
+def test_what_runs_per_packet_equals_its_plain_twin(
+    number: int, ssrc: int, packets: list[tuple[int, bytes, bytes]]
+) -> None:
+    which = profile(number)
+    cipher = make_cipher(which, derive_rtp(which, bytes(which.key_length), bytes(which.salt_length)))
+    seal, open_ = cipher.sealer(ssrc), cipher.opener(ssrc)
+    for index, header, payload in packets:
+        sealed = seal(header, payload, index)
+        assert sealed == cipher.seal(header, payload, ssrc, index)
+        assert open_(sealed, len(header), index) == cipher.open(sealed, len(header), ssrc, index) == header + payload
+        for wrong in (sealed[:-1] + bytes((sealed[-1] ^ 1,)), bytes((sealed[0] ^ 1,)) + sealed[1:]):
+            assert open_(wrong, len(header), index) is None
+            assert cipher.open(wrong, len(header), ssrc, index) is None
+        assert open_(sealed, len(header), index ^ 1 << 20) is None
