@@ -53,6 +53,7 @@ from pystack.rtp.rtcp import (
 )
 from pystack.rtp.session import RtpSession
 from pystack.rtp.stats import InboundStreamStats, OutboundStreamStats, RtpSessionStats
+from pystack.rtp.streams.report_windows import ReportWindow
 
 __all__ = [
     "ABS_SEND_TIME",
@@ -80,6 +81,7 @@ __all__ = [
     "ReceiverReport",
     "Remb",
     "ReportBlock",
+    "ReportWindow",
     "RtcpPacket",
     "RtcpReceived",
     "RtpEvent",

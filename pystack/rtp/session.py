@@ -27,6 +27,7 @@ from pystack.rtp.rtcp import (
     Pli,
     ReceiverReport,
     Remb,
+    ReportBlock,
     RtcpPacket,
     SenderReport,
     TransportFeedback,
@@ -37,6 +38,7 @@ from pystack.rtp.streams.arrivals import TransportFeedbackRecorder
 from pystack.rtp.streams.concerned import media_of, sources_of
 from pystack.rtp.streams.inbound import Inbound
 from pystack.rtp.streams.outbound import Outbound
+from pystack.rtp.streams.report_windows import ReportWindow
 from pystack.rtp.streams.reporter import Reporter
 from pystack.rtp.streams.round_trip import RoundTrip
 from pystack.rtp.streams.sender import Parts
@@ -71,7 +73,8 @@ class RtpSession:
             ``unknown-rid``, ``unknown-ssrc``, ``payload-type``, ``fec``, ``rtx-early`` (a retransmission of a stream
             that has not started), ``padding`` (a retransmission without content: a probe), ``duplicate``,
             ``out-of-range`` (far away from the stream), ``not-taken`` (nobody takes the packets), ``events``
-            (nobody takes the events), ``closed``.
+            (nobody takes the events), ``report-early``, ``report-runaway`` and ``report-old`` (report blocks about our
+            streams that cannot be believed, see :class:`~pystack.rtp.streams.peer_reports.PeerReports`), ``closed``.
     """
 
     def __init__(self, options: RtpSessionOptions, randomness: Randomness, trace: Trace | None = None) -> None:
@@ -345,6 +348,18 @@ class RtpSession:
             return None
         return stream.sender_report, stream.sender_report_at
 
+    def report_window(self, sender_id: int, observer: str = "") -> ReportWindow | None:
+        """What the receiver of a stream reported since ``observer`` asked last; ``None`` at its first question.
+
+        Args:
+            sender_id: the stream.
+            observer: who asks; each has a window of its own.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+        """
+        return self._outbound.get(sender_id).peer.window(observer)
+
     def close(self, now: float, reason: Reason = LOCAL) -> None:
         """End: the next flush says BYE for all senders, and then nothing more happens. Harmless when repeated."""
         if self._closed:
@@ -428,11 +443,9 @@ class RtpSession:
         match packet:
             case SenderReport():
                 self._inbound.handle_sender_report(packet, now)
-                for block in packet.reports:
-                    self._outbound.handle_block(block, now)
+                self._handle_blocks(packet.reports, now)
             case ReceiverReport():
-                for block in packet.reports:
-                    self._outbound.handle_block(block, now)
+                self._handle_blocks(packet.reports, now)
             case Nack():
                 self._outbound.handle_nack(packet, now)
             case Pli():
@@ -447,6 +460,12 @@ class RtpSession:
                 self._events.append(TransportFeedbackReceived(packet, now))
             case _:
                 pass
+
+    def _handle_blocks(self, blocks: Sequence[ReportBlock], now: float) -> None:
+        for block in blocks:
+            doubt = self._outbound.handle_block(block, now)
+            if doubt:
+                self._drop(f"report-{doubt}", now)
 
     def _collect(self, now: float) -> None:
         """Turn everything that is due into datagrams."""

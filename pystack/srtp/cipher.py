@@ -3,8 +3,8 @@
 ``index`` of RTP is the 48-bit packet index: roll-over counter and sequence number as one integer. Calls per packet,
 so plain arguments and bytes; implementations keep one keyed object each and never make one per packet.
 
-``seal`` and ``open`` are the plain twins: they say what happens. What runs per packet is a function made for one SSRC by
-``sealer`` or ``opener``, which has everything that does not change from packet to packet worked out beforehand.
+``seal`` and ``open`` are the plain twins: they say what happens. What runs per packet is a function made for one SSRC
+by ``sealer`` or ``opener``, which has everything that does not change from packet to packet worked out beforehand.
 """
 
 from __future__ import annotations

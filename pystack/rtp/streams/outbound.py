@@ -169,21 +169,22 @@ class Outbound:
             stream.firs += 1
             self._request(stream, now)
 
-    def handle_block(self, block: ReportBlock, now: float) -> None:
-        """The peer reports on one stream of ours."""
+    def handle_block(self, block: ReportBlock, now: float) -> str:
+        """The peer reports on one stream of ours; return why it was not believed, nothing if it was."""
         stream = self._by_ssrc.get(block.ssrc)
         if stream is None or stream.ssrc != block.ssrc:
-            return
+            return ""
         at = ntp_time(now + self._options.ntp_offset)
         trip = round_trip(at, block.last_sender_report, block.delay_since_last)
-        believed = stream.handle_report(
-            block.highest_sequence, block.fraction_lost, block.cumulative_lost, block.jitter, trip
+        doubt = stream.handle_report(
+            block.highest_sequence, block.fraction_lost, block.cumulative_lost, block.jitter, trip, now
         )
-        if not believed:
-            return
+        if doubt:
+            return doubt
         stream.peer.heard_at = now
         if trip is not None:
             self._round_trip.update(trip)
+        return ""
 
     def tick(self, now: float) -> None:
         """Hand on key-frame requests that were merged."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pystack.rtp.streams.report_windows import ReportWindow, ReportWindows
+
 __all__ = ["PeerReports"]
 
 LIMIT: Final = 1 << 32
@@ -17,6 +19,9 @@ CYCLE: Final = 1 << 16
 
 class PeerReports:
     """The receiver's view of one of our streams.
+
+    Args:
+        limit: how many numbers behind what was sent a report may be.
 
     Attributes:
         accepted: reports that were believed.
@@ -37,9 +42,11 @@ class PeerReports:
         "_base",
         "_cycles",
         "_last_raw",
+        "_limit",
         "_lost_raw",
         "_previous",
         "_start",
+        "_windows",
         "accepted",
         "fraction_lost",
         "heard_at",
@@ -55,13 +62,15 @@ class PeerReports:
         "total_round_trip_time",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
         self._start = -1
         self._base = 0
         self._cycles = 0
         self._previous = -1
         self._last_raw = -1
         self._lost_raw = 0
+        self._windows = ReportWindows()
         self.accepted = 0
         self.ignored = 0
         self.runaway = 0
@@ -94,8 +103,11 @@ class PeerReports:
         cumulative_lost: int = 0,
         jitter: int = 0,
         round_trip_time: float | None = None,
-    ) -> bool:
-        """Take one report; return whether it was believed.
+        now: float = 0.0,
+    ) -> str:
+        """Take one report; return why it was not believed, nothing if it was.
+
+        What is not believed changes nothing but a count.
 
         Args:
             raw_highest: the 32-bit extended highest sequence number as reported.
@@ -104,10 +116,15 @@ class PeerReports:
             cumulative_lost: 24 bits, signed.
             jitter: in timestamp units.
             round_trip_time: seconds, if the report allowed to measure it.
+            now: when it came.
+
+        Returns:
+            ``early`` (about what lies before the start, or of a stream that has not started or has ended),
+            ``runaway`` (ahead of what was sent, or too far behind), ``old`` (older than the last), or nothing.
         """
         aligned = self._align(raw_highest, sent_highest)
-        if aligned is None:
-            return False
+        if isinstance(aligned, str):
+            return aligned
         self._cycles, self.misalignment = aligned
         self._previous = self._cycles + raw_highest + self.misalignment
         self.highest = self._previous + self._base
@@ -119,13 +136,22 @@ class PeerReports:
             self.round_trip_time = round_trip_time
             self.total_round_trip_time += round_trip_time
             self.round_trips += 1
-        return True
+        self._windows.report(now, self.highest, self.lost, jitter, round_trip_time)
+        return ""
 
-    def _align(self, raw: int, sent_highest: int) -> tuple[int, int] | None:
-        """The wraps of the 32-bit number and the misalignment that explain ``raw``; ``None``, counted, if none do."""
+    def window(self, observer: str) -> ReportWindow | None:
+        """What was reported since this observer asked last; see :meth:`ReportWindows.take`."""
+        return self._windows.take(observer)
+
+    def forget(self, observer: str) -> None:
+        """An observer asks no more; harmless when it never did."""
+        self._windows.forget(observer)
+
+    def _align(self, raw: int, sent_highest: int) -> tuple[int, int] | str:
+        """The wraps of the 32-bit number and the misalignment that explain ``raw``; a reason, counted, if none do."""
         if self._start < 0:
             self.ignored += 1
-            return None
+            return "early"
         known = self._previous >= 0
         cycles, misalignment = self._cycles, self.misalignment
         if known and raw < self._last_raw and raw - self._last_raw & 0xFFFFFFFF < 0x80000000:
@@ -135,7 +161,7 @@ class PeerReports:
             # A receiver that missed its first roll-over, with a number below that of the start.
             if not known or not self._start <= absolute + CYCLE <= sent_highest:
                 self.ignored += 1
-                return None
+                return "early"
             misalignment += CYCLE
             absolute += CYCLE
         self._last_raw = raw
@@ -145,16 +171,16 @@ class PeerReports:
             misalignment -= back
             absolute -= back
         gap = sent_highest - absolute
-        if not 0 <= gap <= LIMIT:
+        if not 0 <= gap <= self._limit:
             self.runaway += 1
-            return None
+            return "runaway"
         if absolute - self._base != self._previous and gap >= CYCLE:
             missed = gap // CYCLE * CYCLE
             misalignment += missed
             absolute += missed
         if absolute - self._base < self._previous:
             self.out_of_order += 1
-            return None
+            return "old"
         return cycles, misalignment
 
     def _follow_lost(self, cumulative: int) -> None:

@@ -344,9 +344,15 @@ class SendStream:
         return fixed + wrap_payload(sequence_number, payload)
 
     def handle_report(
-        self, highest: int, fraction_lost: int, cumulative_lost: int, jitter: int, round_trip_time: float | None
-    ) -> bool:
-        """Take a report block about this stream; return whether it was believed."""
+        self,
+        highest: int,
+        fraction_lost: int,
+        cumulative_lost: int,
+        jitter: int,
+        round_trip_time: float | None,
+        now: float,
+    ) -> str:
+        """Take a report block about this stream; return why it was not believed, nothing if it was."""
         return self.peer.handle(
             highest,
             self.highest,
@@ -354,6 +360,7 @@ class SendStream:
             cumulative_lost=cumulative_lost,
             jitter=jitter,
             round_trip_time=round_trip_time,
+            now=now,
         )
 
     def set_clock(self, timestamp: int, at: float) -> None:

@@ -449,6 +449,38 @@ def test_reports_and_nacks_about_what_is_not_ours_are_ignored() -> None:
     assert a.stats().outbound[0].reported_fraction_lost == 0.25
 
 
+def test_ac36_6_a_report_of_more_than_was_sent_is_dropped_counted_and_traced() -> None:
+    trace = Counted()
+    a = RtpSession(RtpSessionOptions(ntp_offset=1e9), SeededRandomness(1), trace)
+    a.set_sender(1, mid="0", kind="video", ssrc=100, codecs=[VP8], extensions=MAP)
+    a.receive(ReceiverReport(5, [ReportBlock(100, 64, 1, 1)]).serialize(), 0.5)
+    for number in (7, 8, 9):
+        a.send(1, packet(number), 1.0)
+    a.receive(ReceiverReport(5, [ReportBlock(100, 64, 1, 9)]).serialize(), 1.0)
+    before = a.stats().outbound
+    a.receive(ReceiverReport(5, [ReportBlock(100, 128, 2, 10)]).serialize(), 1.1)
+    a.receive(ReceiverReport(5, [ReportBlock(100, 128, 2, 8)]).serialize(), 1.1)
+    assert a.stats().outbound == before
+    reasons = ["report-early", "report-runaway", "report-old"]
+    assert dict(a.drops) == dict.fromkeys(reasons, 1)
+    assert trace.drops == [f"rtp {reason}" for reason in reasons]
+
+
+def test_an_observer_sees_what_was_reported_since_it_asked_last() -> None:
+    a, _ = pair()
+    for number in range(1, 101):
+        a.send(1, packet(number), 1.0)
+    assert a.report_window(1) is None
+    a.receive(ReceiverReport(5, [ReportBlock(100, 0, 1, 50, 30)]).serialize(), 1.0)
+    assert a.report_window(1) is None
+    a.receive(ReceiverReport(5, [ReportBlock(100, 0, 4, 90, 20)]).serialize(), 2.0)
+    window = a.report_window(1)
+    assert window is not None
+    assert (window.start, window.end, window.packets, window.lost, window.max_jitter) == (1.0, 2.0, 40, 3, 20)
+    with pytest.raises(InvalidArgument):
+        a.report_window(9)
+
+
 def test_flush_with_a_limit_hands_over_the_rest_later() -> None:
     a, b = pair(mtu=100)
     for number in range(20):
