@@ -9,11 +9,14 @@ Called by the RTP session and by applications that read audio levels, orientatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from struct import Struct
+from typing import Any, Final
 
 from pystack.errors import DecodeError, InvalidArgument
+from pystack.rtp.layout import MAX_SHAPES, Layout
 from pystack.rtp.packet import NO_EXTENSION, RtpPacket
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "RID",
     "TRANSPORT_SEQUENCE",
     "TWO_BYTE",
+    "ExtensionReader",
     "HeaderExtensionMap",
     "Translation",
     "elements",
@@ -258,40 +262,130 @@ def encode(values: Iterable[tuple[int, bytes]], one_byte: bool) -> bytes:
     return b"".join(parts)
 
 
+class ExtensionReader:
+    """Reads the same extensions out of every packet of a media section: what runs per packet.
+
+    Args:
+        names: what the ids of the packets mean.
+        uris: what to read.
+    """
+
+    __slots__ = ("_ids", "_nothing", "_plans")
+
+    def __init__(self, names: HeaderExtensionMap, *uris: str) -> None:
+        self._ids = [names.id_of(uri) for uri in uris]
+        self._nothing: tuple[bytes | None, ...] = (None,) * len(uris)
+        self._plans: dict[int, _Reading] = {}
+
+    def read(self, packet: RtpPacket) -> tuple[bytes | None, ...]:
+        """The raw values in the order of ``uris``, ``None`` for what is not there; never raises. Hot."""
+        body = packet.extension
+        plan = self._plans.get(len(body))
+        if plan is None or plan.profile != packet.extension_profile or plan.marks(body) != plan.expected:
+            return self._learn(packet.extension_profile, body)
+        return plan.pick((*plan.values(body), None))
+
+    def _learn(self, profile: int, body: bytes) -> tuple[bytes | None, ...]:
+        """The plain twin, which also remembers the shape."""
+        if profile != ONE_BYTE and not is_two_byte(profile):
+            return self._nothing
+        try:
+            layout = Layout(profile, body)
+        except ValueError:
+            return tuple(find(profile, body, identifier) if identifier else None for identifier in self._ids)
+        if len(self._plans) >= MAX_SHAPES:
+            self._plans.clear()
+        self._plans[len(body)] = _Reading(layout, self._ids)
+        return tuple(find(profile, body, identifier) if identifier else None for identifier in self._ids)
+
+
+class _Reading:
+    """How the wanted values come out of bodies of one shape: in the order of the body, then in the wanted order."""
+
+    __slots__ = ("expected", "marks", "pick", "profile", "values")
+
+    def __init__(self, layout: Layout, ids: list[int]) -> None:
+        self.profile = layout.profile
+        self.marks = layout.marks
+        self.expected = layout.expected
+        first: dict[int, int] = {}
+        form = ["!"]
+        at = 0
+        for identifier, start, stop in layout.elements:
+            if identifier in ids and identifier not in first:
+                first[identifier] = len(first)
+                form.append(f"{start - at}x{stop - start}s")
+                at = stop
+        self.values: Callable[[bytes], tuple[Any, ...]] = Struct("".join(form)).unpack_from
+        places = [first.get(identifier, -1) for identifier in ids]
+        self.pick: Callable[[tuple[Any, ...]], tuple[bytes | None, ...]]
+        if len(places) > 1:
+            self.pick = itemgetter(*places)
+        else:
+            self.pick = lambda values: tuple(values[place] for place in places)
+
+
 class Translation:
     """Rewrites extension bodies from the ids of one map to those of another, by URI.
 
     What the other side did not negotiate is dropped, and so is what each sender writes for itself. In a fan-out the
-    same body passes once per subscriber, mostly with equal maps, so the last result is kept.
+    same body passes once per subscriber, mostly with equal maps, so the last result is kept; from packet to packet
+    it is the shape that stays, so what to take from where is worked out once per shape.
     """
 
-    __slots__ = ("_last", "_result", "_table")
+    __slots__ = ("_last_body", "_last_profile", "_plans", "_result", "_table")
 
     def __init__(self, source: HeaderExtensionMap | None, target: HeaderExtensionMap) -> None:
         uris = (source or target).entries
         self._table = {
             identifier: target.id_of(uri) for identifier, uri in uris if uri not in HOP_BY_HOP and target.id_of(uri)
         }
-        self._last: tuple[int, bytes] | None = None
+        self._plans: dict[int, _Rewriting] = {}
+        self._last_profile = NO_EXTENSION
+        self._last_body = b""
         self._result: tuple[bool, bytes] = (True, b"")
 
     def apply(self, profile: int, body: bytes) -> tuple[bool, bytes]:
-        """Return whether the result is in one-byte form, and its elements without padding.
+        """Return whether the result is in one-byte form, and its elements without padding. Hot.
 
         A malformed body gives nothing.
         """
-        last = self._last
-        if last is not None and last[1] is body and last[0] == profile:
+        if body is self._last_body and profile == self._last_profile:
             return self._result
-        result = self._translate(profile, body)
-        self._last = (profile, body)
+        plan = self._plans.get(len(body))
+        if plan is not None and plan.profile == profile and plan.marks(body) == plan.expected:
+            head, start, stop = plan.only
+            if plan.others is None:
+                result = plan.short, head + body[start:stop]
+            else:
+                parts = [head, body[start:stop]]
+                for head, start, stop in plan.others:
+                    parts.append(head)
+                    parts.append(body[start:stop])
+                result = plan.short, b"".join(parts)
+        else:
+            result = self._learn(profile, body)
+        self._last_profile = profile
+        self._last_body = body
         self._result = result
         return result
 
-    def _translate(self, profile: int, body: bytes) -> tuple[bool, bytes]:
-        table = self._table
-        if not table:
+    def _learn(self, profile: int, body: bytes) -> tuple[bool, bytes]:
+        if not self._table:
             return True, b""
+        try:
+            layout = Layout(profile, body)
+        except ValueError:
+            pass
+        else:
+            if len(self._plans) >= MAX_SHAPES:
+                self._plans.clear()
+            self._plans[len(body)] = _Rewriting(layout, self._table)
+        return self.translate(profile, body)
+
+    def translate(self, profile: int, body: bytes) -> tuple[bool, bytes]:
+        """The plain twin of :meth:`apply`, which reads every element and remembers nothing."""
+        table = self._table
         try:
             found = elements(profile, body)
         except DecodeError:
@@ -299,6 +393,25 @@ class Translation:
         kept = [(table[identifier], value) for identifier, value in found if identifier in table]
         short = fits_one_byte(kept)
         return short, encode(kept, short)
+
+
+class _Rewriting:
+    """What of bodies of one shape goes on, and under which element headers."""
+
+    __slots__ = ("expected", "marks", "only", "others", "profile", "short")
+
+    def __init__(self, layout: Layout, table: Mapping[int, int]) -> None:
+        self.profile = layout.profile
+        self.marks = layout.marks
+        self.expected = layout.expected
+        kept = [(table[identifier], start, stop) for identifier, start, stop in layout.elements if identifier in table]
+        self.short = all(identifier < 15 and 1 <= stop - start <= 16 for identifier, start, stop in kept)
+        pieces = [
+            (bytes((identifier << 4 | stop - start - 1,) if self.short else (identifier, stop - start)), start, stop)
+            for identifier, start, stop in kept
+        ]
+        self.only = pieces[0] if pieces else (b"", 0, 0)
+        self.others = pieces[1:] or None
 
 
 @lru_cache(maxsize=1024)

@@ -13,17 +13,12 @@ from typing import Final, TypeAlias
 from pystack.base import RangeSet
 from pystack.rtp.clock import ntp_time
 from pystack.rtp.codec import CodecSpec
-from pystack.rtp.extensions import (
-    ONE_BYTE,
-    HeaderExtensionMap,
-    Translation,
-    is_two_byte,
-    translation,
-)
-from pystack.rtp.packet import NO_EXTENSION, RtpPacket
+from pystack.rtp.extensions import HeaderExtensionMap, translation
+from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import SenderReport
 from pystack.rtp.streams.history import AGAIN_AT, HEADER, PAYLOAD, TIMES, PacketHistory
 from pystack.rtp.streams.peer_reports import PeerReports
+from pystack.rtp.streams.rewriter import HeaderRewriter
 from pystack.rtp.streams.rtx import wrap_payload
 from pystack.rtp.streams.writer import ExtensionWriter, TransportSequence
 
@@ -38,7 +33,6 @@ MAX_SPACING: Final = 0.100
 LATE_LIMIT: Final = 8192
 
 _PLAIN = Struct("!BBHLL").pack
-_EXTENDED = Struct("!BBHLLHH").pack
 _FIXED = Struct("!BBHLL").unpack_from
 _PROFILE = Struct("!HH").unpack_from
 
@@ -82,11 +76,10 @@ class SendStream:
         "_last_timestamp",
         "_map",
         "_queue",
+        "_rewriter",
         "_rtx_payload_types",
         "_skipped",
-        "_source",
         "_started",
-        "_translation",
         "_transport",
         "_writer",
         "cname",
@@ -170,8 +163,7 @@ class SendStream:
         }
         self._map = extensions
         self._writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset)
-        self._source: HeaderExtensionMap | None = None
-        self._translation: Translation = translation(None, extensions)
+        self._rewriter = HeaderRewriter(self.ssrc, extensions, self._writer)
 
     def send_parts(
         self,
@@ -207,27 +199,8 @@ class SendStream:
             if number < 0:
                 self.refused += 1
                 return None
-        source = packet.extension_map
-        if source is not self._source:
-            self._source = source
-            self._translation = translation(source, self._map)
-        profile = packet.extension_profile
-        if profile == NO_EXTENSION:
-            profile, body = self._writer.write(True, b"", now)
-        elif profile == ONE_BYTE or is_two_byte(profile):
-            short, forwarded = self._translation.apply(profile, packet.extension)
-            profile, body = self._writer.write(short, forwarded, now)
-        else:
-            # A profile without elements can only travel alone.
-            own_profile, body = self._writer.write(True, b"", now)
-            profile, body = (own_profile, body) if body else (profile, packet.extension)
         second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
-        if packet.csrcs or packet.padding_size:
-            header, payload = self._build_rare(packet, second, sequence_number, timestamp, profile, body, payload)
-        elif body:
-            header = _EXTENDED(0x90, second, sequence_number, timestamp, self.ssrc, profile, len(body) >> 2) + body
-        else:
-            header = _PLAIN(0x80, second, sequence_number, timestamp, self.ssrc)
+        header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
         self._history.add(number, now, header, payload)
         self.packets += 1
         self.octets += len(payload)
@@ -256,33 +229,6 @@ class SendStream:
             return -1  # sent before, or from before the start, where SRTP has no index
         self._skipped.remove_range(number, number + 1)
         return number
-
-    def _build_rare(
-        self,
-        packet: RtpPacket,
-        second: int,
-        sequence_number: int,
-        timestamp: int,
-        profile: int,
-        body: bytes,
-        payload: bytes,
-    ) -> tuple[bytes, bytes]:
-        """With CSRCs or padding; padding travels as part of the payload."""
-        built = RtpPacket(
-            payload_type=second & 0x7F,
-            marker=second > 0x7F,
-            sequence_number=sequence_number,
-            timestamp=timestamp,
-            ssrc=self.ssrc,
-            csrcs=packet.csrcs,
-            extension_profile=profile if body else NO_EXTENSION,
-            extension=body,
-            padding_size=packet.padding_size,
-        )
-        header = built.serialize_header()
-        if packet.padding_size:
-            payload = payload + bytes(packet.padding_size - 1) + bytes((packet.padding_size,))
-        return header, payload
 
     def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
         """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now."""

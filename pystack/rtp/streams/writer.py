@@ -6,6 +6,7 @@ once; per packet it is one ``Struct.pack``. Called by the send stream.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from pystack.rtp.extensions import (
@@ -26,7 +27,12 @@ __all__ = ["ExtensionWriter", "TransportSequence"]
 _NUMBER = Struct("!BH").pack
 _TIME = Struct("!L").pack
 _BOTH = Struct("!BHL").pack
+_PLAIN = Struct("!BBHLL").pack
+_EXTENDED = Struct("!BBHLLHH").pack
+_PROFILE = Struct("!HH").pack
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+_MAX_FORWARDED = 255
+"""Bytes of forwarded elements for which a header is packed in one go."""
 
 
 class TransportSequence:
@@ -60,7 +66,17 @@ class ExtensionWriter:
         ntp_offset: seconds since 1970 minus ``now``.
     """
 
-    __slots__ = ("_constant", "_number_head", "_offset", "_one_byte", "_prefix", "_target", "_time_head", "_transport")
+    __slots__ = (
+        "_constant",
+        "_number_head",
+        "_offset",
+        "_one_byte",
+        "_packs",
+        "_prefix",
+        "_target",
+        "_time_head",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -82,6 +98,61 @@ class ExtensionWriter:
         self._prefix = encode(self._constant, one_byte=True) if self._one_byte else b""
         self._number_head = number << 4 | 1 if number else 0
         self._time_head = (time << 4 | 2) << 24 if time else 0
+        self._packs: dict[int, tuple[Callable[..., bytes], bytes]] = {}
+
+    def header(
+        self, second: int, sequence_number: int, timestamp: int, ssrc: int, short: bool, forwarded: bytes, now: float
+    ) -> bytes:
+        """A whole header without CSRCs: the fixed part and the extension in one ``Struct.pack``. Hot.
+
+        Args:
+            second: marker and payload type.
+            sequence_number: 16 bits.
+            timestamp: 32 bits.
+            ssrc: 32 bits.
+            short: whether ``forwarded`` is in one-byte form.
+            forwarded: the elements of others in the ids of this map, without padding.
+            now: for the absolute send time.
+        """
+        known = self._packs.get(len(forwarded))
+        if known is None or not short:
+            return self._header_plain(second, sequence_number, timestamp, ssrc, short, forwarded, now)
+        pack, constant = known
+        if self._number_head:
+            transport = self._transport
+            number = transport.next
+            transport.next = (number + 1) & 0xFFFF
+            if self._time_head:
+                time = int((now + self._offset) * 262144) & 0xFFFFFF | self._time_head
+                return pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, time, forwarded)
+            return pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, forwarded)
+        if self._time_head:
+            time = int((now + self._offset) * 262144) & 0xFFFFFF | self._time_head
+            return pack(0x90, second, sequence_number, timestamp, ssrc, constant, time, forwarded)
+        if constant:
+            return pack(0x90, second, sequence_number, timestamp, ssrc, constant, forwarded)
+        return _PLAIN(0x80, second, sequence_number, timestamp, ssrc)
+
+    def _header_plain(
+        self, second: int, sequence_number: int, timestamp: int, ssrc: int, short: bool, forwarded: bytes, now: float
+    ) -> bytes:
+        """The plain twin of :meth:`header`, which also makes the ``Struct`` for the next time."""
+        profile, body = self.write(short, forwarded, now)
+        if short and self._one_byte and len(forwarded) <= _MAX_FORWARDED:
+            self._packs[len(forwarded)] = self._pack_of(len(forwarded))
+        if not body:
+            return _PLAIN(0x80, second, sequence_number, timestamp, ssrc)
+        return _EXTENDED(0x90, second, sequence_number, timestamp, ssrc, profile, len(body) >> 2) + body
+
+    def _pack_of(self, size: int) -> tuple[Callable[..., bytes], bytes]:
+        """The ``Struct`` for ``size`` forwarded bytes, and what of the extension is the same in each packet."""
+        number = bytes((self._number_head,)) if self._number_head else b""
+        own = len(self._prefix) + 3 * bool(number) + 4 * bool(self._time_head)
+        padding = -(own + size) & 3
+        words = (own + size + padding) >> 2
+        constant = _PROFILE(ONE_BYTE, words) + self._prefix + number if words else b""
+        form = f"!BBHLL{len(constant)}s{'H' if number else ''}{'L' if self._time_head else ''}{size}s{padding}x"
+        return Struct(form).pack, constant
 
     def write(self, short: bool, forwarded: bytes, now: float) -> tuple[int, bytes]:
         """Return profile and body; an empty body means that no extension is needed. Hot.
