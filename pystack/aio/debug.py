@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -28,6 +28,8 @@ __all__ = ["Debug", "DebugOptions", "TappedPath", "debug_options"]
 _VARIABLE: Final = "PYSTACK_DEBUG"
 _NOWHERE: Final = ("0.0.0.0", 0)
 _NUMBERS: Final = count(1)
+_Ends: TypeAlias = tuple[tuple[str, int], tuple[str, int]]
+_STUN_CLASSES: Final = {0: "request", 1: "indication", 0x80: "success", 0x81: "error"}
 _CHUNKS: Final = {
     0: "DATA",
     1: "INIT",
@@ -86,14 +88,14 @@ class Debug:
 
     Attributes:
         name: what the files are called: when, which process, which connection of it.
-        ends: the local and the remote address in use.
     """
 
     def __init__(self, options: DebugOptions, now: float, wall_offset: float, trace: Trace | None = None) -> None:
         number = next(_NUMBERS)
         wall = now + wall_offset
         self.name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(wall))}-{os.getpid()}-{number}"
-        self.ends: tuple[tuple[str, int], tuple[str, int]] = (_NOWHERE, _NOWHERE)
+        self._ends: _Ends = (_NOWHERE, _NOWHERE)
+        self._path: _Ends | None = None
         self._start = now
         self._offset = wall_offset
         self._own_trace = trace
@@ -142,9 +144,29 @@ class Debug:
         line = f"{now - self._start:12.6f}  {what:<9} {text}\n"
         self._text.write(line.replace("\r\n", "\n").encode("utf-8", "backslashreplace"))
 
+    def path(self, now: float, local: tuple[str, int], remote: tuple[str, int]) -> None:
+        """Where datagrams go now; the same again changes nothing.
+
+        The capture has them all between the first two addresses: Wireshark knows a DTLS session by its addresses, and
+        would not decrypt what comes after ICE has found a better path.
+        """
+        ends = (local, remote)
+        if ends != self._path:
+            if self._path is None:
+                self._ends = ends
+            self._path = ends
+            self.note(now, "ice", f"path {local[0]}:{local[1]} ↔ {remote[0]}:{remote[1]}")
+
     def datagram(self, now: float, data: bytes, *, arrived: bool) -> None:
         """A datagram passed, as it was on the wire."""
         self._write(now, data, arrived=arrived)
+
+    def stun(self, now: float, data: bytes, local: tuple[str, int], remote: tuple[str, int], *, arrived: bool) -> None:
+        """A message of ICE passed."""
+        kind = _STUN_CLASSES[data[0] << 7 & 0x80 | data[1] >> 4 & 1] if len(data) > 1 else "?"
+        text = f"{'←' if arrived else '→'} {kind} {data[8:20].hex()} {local[0]}:{local[1]} ↔ {remote[0]}:{remote[1]}"
+        self.note(now, "ice", text)
+        self._write(now, data, arrived=arrived, ends=(local, remote))
 
     def keys(self, key_log: str | None) -> None:
         """The DTLS keys, as soon as there are any; the same ones again change nothing."""
@@ -163,13 +185,24 @@ class Debug:
         self._capture.close()
         self._own_trace = None
 
-    def _write(self, now: float, data: bytes, *, arrived: bool, interface: int = 0, protocol: int = UDP) -> None:
+    def _write(
+        self,
+        now: float,
+        data: bytes,
+        *,
+        arrived: bool,
+        interface: int = 0,
+        protocol: int = UDP,
+        ends: _Ends | None = None,
+    ) -> None:
         if self._capture.full:
             return
-        local, remote = self.ends
-        ends = (remote, local) if arrived else (local, remote)
+        local, remote = ends or self._ends
+        between = (remote, local) if arrived else (local, remote)
         way: Literal["in", "out"] = "in" if arrived else "out"
-        self._capture.write(packet_block(now + self._offset, *ends, data, way, interface=interface, protocol=protocol))
+        self._capture.write(
+            packet_block(now + self._offset, *between, data, way, interface=interface, protocol=protocol)
+        )
 
 
 def _ignore(*_: object) -> None:
@@ -197,6 +230,7 @@ class TappedPath:
         self._key_log: Callable[[], str | None] = key_log
         self._held: list[bytes] = []
         self._held_at = 0.0
+        ice.on_stun = self._show_stun
         ice.on_datagrams = self._receive
         ice.on_writable = self._room
 
@@ -210,7 +244,7 @@ class TappedPath:
         self._write_held()
         taken = self._ice.send(batch)
         now = self._clock()
-        self._look()
+        self._look(now)
         for data in batch[:taken]:
             self._debug.datagram(now, data, arrived=False)
         return taken
@@ -220,12 +254,15 @@ class TappedPath:
         self.on_datagrams = self.on_writable = _ignore
         self._ice.close()
 
+    def _show_stun(self, data: bytes, local: tuple[str, int], remote: tuple[str, int], arrived: bool) -> None:
+        self._debug.stun(self._clock(), data, local, remote, arrived=arrived)
+
     def _room(self) -> None:
         self.on_writable()
 
     def _receive(self, batch: list[bytes], now: float) -> None:
         self._held, self._held_at = batch, now
-        self._look()
+        self._look(now)
         try:
             self.on_datagrams(batch, now)
         finally:
@@ -237,10 +274,10 @@ class TappedPath:
         for data in held:
             self._debug.datagram(self._held_at, data, arrived=True)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         pair = self._ice.selected_pair
         if pair is not None:
-            self._debug.ends = pair.local, pair.remote
+            self._debug.path(now, pair.local, pair.remote)
 
 
 def _summary(layer: str, data: bytes) -> str:

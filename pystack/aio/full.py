@@ -21,7 +21,7 @@ from pystack.aio.ice import MAX_PAIRS, Agent, Way
 from pystack.aio.ice_options import FullIceOptions
 from pystack.aio.scope import Scope
 from pystack.aio.timer import LazyTimer
-from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair
+from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair, StunTap
 from pystack.base import Ended, Randomness, SecretRandomness
 from pystack.errors import Closed, DecodeError, LocalProtocolError, Reason, TransportLost
 from pystack.ice import Candidate, Consent, Credentials, StateChanged
@@ -57,6 +57,7 @@ class FullTransport:
         self._state: IceState = "new"
         self._reason: Reason | None = None
         self._refused = False
+        self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
         self.on_state: Callable[[IceState], None] = _ignore
@@ -188,6 +189,7 @@ class FullTransport:
             return
         self._state = "closed"
         self.on_datagrams = self.on_writable = self.on_state = self.on_candidate = _ignore
+        self.on_stun = None
         self._timer.close()
         self._scope.cancel()
         for agent in self._agents():

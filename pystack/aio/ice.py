@@ -36,7 +36,7 @@ from pystack.aio.addresses import local_addresses
 from pystack.aio.clock import clock_of
 from pystack.aio.ice_options import FullIceOptions, IceServer
 from pystack.aio.scope import Scope
-from pystack.aio.transport import GatheringState, IceParameters
+from pystack.aio.transport import GatheringState, IceParameters, StunTap
 from pystack.aio.udp import Address, Run, UdpEndpoint, UdpOptions, bind_udp, open_udp
 from pystack.base import Randomness
 from pystack.errors import DecodeError
@@ -61,6 +61,11 @@ class AgentOwner(Protocol):
     @property
     def options(self) -> FullIceOptions:
         """How to gather."""
+        ...
+
+    @property
+    def on_stun(self) -> StunTap | None:
+        """A debugger that wants to see STUN."""
         ...
 
     @property
@@ -312,6 +317,8 @@ class Agent(aioice.Connection):
         """Read a STUN message with our own codec, and pass on to aioice what is sound."""
         if self.dismissed:
             return
+        if self.owner.on_stun is not None:
+            self.owner.on_stun(data, protocol.local_address, address, True)
         try:
             message = parse(data)
         except DecodeError:
@@ -399,6 +406,11 @@ class _HostProtocol(StunProtocol):
         """As the socket wants it."""
         return (*address, 0, 0) if self._is_v6 else address
 
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Where it stands."""
+        return self.socket.address[0], self.socket.address[1]
+
     def admit(self, address: tuple[str, int]) -> None:
         """Data from there is the peer's: it has proved to know our password, or answered with its own."""
         known = self.address_of(address)
@@ -406,6 +418,12 @@ class _HostProtocol(StunProtocol):
             if len(self._known) >= _MAX_KNOWN:
                 self._known.pop(next(iter(self._known)))
             self._known[known] = None
+
+    def show(self, data: bytes, address: tuple[str, int]) -> None:
+        """Let a debugger see a STUN message that goes out."""
+        tap = self._agent.owner.on_stun
+        if tap is not None:
+            tap(data, self.local_address, (address[0], address[1]), False)
 
     def _received(self, runs: list[Run], now: float) -> None:
         batch: list[bytes] = []
@@ -442,8 +460,10 @@ class _SocketTransport(asyncio.DatagramTransport):
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send a STUN message; without room it is lost, and sent again by its transaction."""
-        if self._protocol is not None:
-            self._socket.send((data,), self._protocol.address_of(addr))
+        protocol = self._protocol
+        if protocol is not None:
+            protocol.show(data, addr)
+            self._socket.send((data,), protocol.address_of(addr))
 
     def is_closing(self) -> bool:
         """Whether it was closed."""
@@ -467,6 +487,12 @@ class _RelayProtocol(StunProtocol):
         self._agent = agent
         self._clock = clock_of(agent.owner.loop)
         self._known: dict[tuple[str, int], None] = {}
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Where it stands: at the relay."""
+        candidate = self.local_candidate
+        return (candidate.host, candidate.port) if candidate is not None else ("0.0.0.0", 0)
 
     def admit(self, address: tuple[str, int]) -> None:
         """Data from there is the peer's."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pystack.aio.timer import LazyTimer
-from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair
+from pystack.aio.transport import GatheringState, IceParameters, IceState, SelectedPair, StunTap
 from pystack.base import Ended
 from pystack.errors import Closed, DecodeError, LocalProtocolError, Reason
 from pystack.ice import (
@@ -59,6 +59,7 @@ class LiteTransport:
         self._port: Port | TcpPort | None = None  # where the selected path begins, and where it leads
         self._address: Address = ()
         self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
+        self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
         self.on_state: Callable[[IceState], None] = _ignore
@@ -200,6 +201,7 @@ class LiteTransport:
         self._mux.forget(self)
         self._timer.close()
         self.on_datagrams = self.on_writable = self.on_state = self.on_candidate = _ignore
+        self.on_stun = None
 
     async def wait_closed(self) -> None:
         """Nothing is left to wait for."""
@@ -208,6 +210,8 @@ class LiteTransport:
 
     def receive_stun(self, data: bytes, path: Path, now: float) -> None:
         """Take a check that names this session; :meth:`settle` follows."""
+        if self.on_stun is not None:
+            self.on_stun(data, self._mux.local_address(path), (path.host, path.port), True)
         self._agent.receive(data, path, now)
 
     def deliver(self, batch: list[bytes], now: float) -> None:
@@ -235,6 +239,8 @@ class LiteTransport:
         agent = self._agent
         for data, path in agent.flush(now):
             assert isinstance(path, Path)
+            if self.on_stun is not None:
+                self.on_stun(data, self._mux.local_address(path), (path.host, path.port), False)
             self._mux.answer(data, path)
         for event in agent.take_events():
             if self._closed:

@@ -30,10 +30,13 @@ import attrs
 from pystack.aio.path import DatagramPath
 from pystack.errors import Reason
 
-__all__ = ["GatheringState", "IceParameters", "IceState", "IceTransport", "SelectedPair"]
+__all__ = ["GatheringState", "IceParameters", "IceState", "IceTransport", "SelectedPair", "StunTap"]
 
 IceState: TypeAlias = Literal["new", "checking", "connected", "completed", "disconnected", "failed", "closed"]
 """The values of W3C's ``RTCIceTransportState``."""
+
+StunTap: TypeAlias = Callable[[bytes, tuple[str, int], tuple[str, int], bool], None]
+"""``(message, our address, the peer's, whether it arrived)``."""
 
 GatheringState: TypeAlias = Literal["new", "gathering", "complete"]
 """The values of W3C's ``RTCIceGatheringState``."""
@@ -64,6 +67,8 @@ class IceTransport(DatagramPath, Protocol):
     Attributes:
         on_state: set by the user; called at each change of ``state``, with the new one. ``closed`` is not announced
             (whoever calls ``close()`` knows).
+        on_stun: may be set by a debugger, before anything begins: called with each STUN message of the transport, our
+            and the peer's address, and whether it arrived.
         on_candidate: set by the user; the value of an ``a=candidate`` line from ``candidate:`` on, or ``None`` once
             all are out. Host candidates are announced from inside ``gather()``.
         state: where the transport stands.
@@ -73,6 +78,7 @@ class IceTransport(DatagramPath, Protocol):
 
     on_state: Callable[[IceState], None]
     on_candidate: Callable[[str | None], None]
+    on_stun: StunTap | None
 
     @property
     def state(self) -> IceState:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from pystack.aio.path import DatagramPath
-from pystack.aio.transport import GatheringState, IceParameters, IceState, IceTransport, SelectedPair
+from pystack.aio.transport import GatheringState, IceParameters, IceState, IceTransport, SelectedPair, StunTap
 from pystack.errors import LocalProtocolError, Reason, TransportLost
 from pystack.testing.link import Link, LinkOptions
 
@@ -193,6 +193,7 @@ class MemoryTransport:
         self.on_writable: Callable[[], None] = _nothing
         self.on_state: Callable[[IceState], None] = _nothing
         self.on_candidate: Callable[[str | None], None] = _nothing
+        self.on_stun: StunTap | None = None  # there is none here
         self.link: Link[bytes] = Link(network.options, name)
         self._network = network
         self._number = number

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pystack import Certificate, Configuration, DebugOptions, PeerConnection, RtpPacket, connect
+from pystack import Certificate, Configuration, DebugOptions, PeerConnection, RtpPacket, UdpMux, connect
 from pystack.testing import read_capture
 
 TEXT = "hello, Wireshark"
@@ -48,8 +48,17 @@ def test_wireshark_reads_the_capture_and_decrypts_it_by_itself(tmp_path: Path) -
     asyncio.run(talk(*(Configuration(debug=str(tmp_path / name)) for name in ("one", "other"))))
     for name in ("one", "other"):  # the client of the handshake, and the server, which learns the keys later
         (capture,) = (tmp_path / name).glob("*.pcapng")
-        shown = tshark("-r", str(capture))
-        for words in ("Client Hello", "Server Hello", "Finished", "COOKIE_ECHO", "DATA_CHANNEL_OPEN", "SRTP"):
+        shown = tshark("-r", str(capture), "--enable-heuristic", "rtp_udp")
+        for words in (
+            "Binding Request",
+            "Binding Success Response",
+            "Client Hello",
+            "Server Hello",
+            "Finished",
+            "COOKIE_ECHO",
+            "DATA_CHANNEL_OPEN",
+            "PT=DynamicRTP-Type-111",
+        ):
             assert words in shown, (name, words)
         plain = tshark("-r", str(capture), "-x", "-Y", "dtls.app_data")
         assert plain.count("Decrypted DTLS (") == plain.count("Frame (") > 5
@@ -93,6 +102,9 @@ def test_the_trace_is_readable_and_has_times_states_timers_and_descriptions(tmp_
     for pattern in (
         r"signaling local offer\nv=0\n",
         r"signaling remote answer\nv=0\n",
+        r"ice       [→←] request [0-9a-f]{24} \S+:\d+ ↔ \S+:\d+",
+        r"ice       path \S+:\d+ ↔ \S+:\d+",
+        r"ice       [→←] success [0-9a-f]{24} ",
         r"peer      ConnectionStateChanged\(state='connected'\)",
         r"dtls      state HANDSHAKING → ",
         r"sctp      state \S+ → established",
@@ -179,3 +191,16 @@ def test_a_trace_of_the_applications_own_is_told_too(tmp_path: Path) -> None:
     asyncio.run(talk(Configuration(debug=str(tmp_path), trace=recording, certificate=certificate), Configuration()))
     assert {layer for _, layer, _, _ in recording.packets} == {"dtls", "sctp"}
     assert recording.states
+
+
+def test_checks_on_a_shared_port_are_seen_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await UdpMux.open("127.0.0.1", 0) as mux:
+            here = Configuration(loopback=True, address_filter=lambda address: address == "127.0.0.1")
+            await talk(here, Configuration(mux=mux, debug=str(tmp_path)))
+
+    asyncio.run(main())
+    (trace,), (capture,) = (list(tmp_path.glob(kind)) for kind in ("*.txt", "*.pcapng"))
+    assert re.search(r"ice       ← request ([0-9a-f]{24}) (?s:.*)ice       → success \1", trace.read_text())
+    checks = [datagram for datagram in read_capture(capture) if datagram.payload[0] < 4]
+    assert len({datagram.source for datagram in checks}) == 2
