@@ -43,6 +43,7 @@ from pystack.peer.events import PeerEvent
 from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
+from pystack.peer.progress import missing_step
 from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender, check_names
 from pystack.peer.signaling import Signaling
@@ -409,10 +410,14 @@ class PeerConnection:
         """Wait until ICE and DTLS are up.
 
         Raises:
-            TimeoutError: not in time.
+            TimeoutError: not in time; the message says what is missing.
             Closed: it failed or ended instead; the reason says why.
         """
-        await self._connected.until(self._is_connected, timeout)
+        try:
+            await self._connected.until(self._is_connected, timeout)
+        except TimeoutError:
+            step = missing_step(self, self._session.dtls_state)
+            raise TimeoutError(f"not connected within {timeout:g} s; {step}") from None
 
     async def wait_gathered(self, *, timeout: float | None = None) -> None:
         """Wait until all local candidates are in :attr:`local_description`, for signalling without trickling.

@@ -35,17 +35,18 @@ async def connect(offerer: PeerConnection, answerer: PeerConnection, *, timeout:
             offerer.signaling_state,
             "there is nothing to connect for yet: call create_data_channel, add_track or add_transceiver before",
         )
-    async with asyncio.timeout(timeout):
-        await offerer.set_local_description()
-        await answerer.set_remote_description(await _gathered(offerer))
-        await answerer.set_local_description()
-        await offerer.set_remote_description(await _gathered(answerer))
-        await offerer.wait_connected()
-        await answerer.wait_connected()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    await offerer.set_local_description()
+    await answerer.set_remote_description(await _gathered(offerer, end - loop.time()))
+    await answerer.set_local_description()
+    await offerer.set_remote_description(await _gathered(answerer, end - loop.time()))
+    await offerer.wait_connected(timeout=end - loop.time())
+    await answerer.wait_connected(timeout=end - loop.time())
 
 
-async def _gathered(connection: PeerConnection) -> SessionDescription:
-    await connection.wait_gathered()
+async def _gathered(connection: PeerConnection, timeout: float) -> SessionDescription:
+    await connection.wait_gathered(timeout=timeout)
     description = connection.local_description
     assert description is not None
     return description

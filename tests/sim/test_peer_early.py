@@ -16,6 +16,7 @@ from pystack.peer import (
     PeerConnection,
     PeerConnectionClosed,
     PeerEvent,
+    SignalingStateChanged,
     TrackAdded,
 )
 from pystack.rtp import RtpPacket, SenderReport
@@ -85,6 +86,10 @@ def test_an_iterator_that_is_left_early_gives_back_what_it_had_not_given() -> No
         async with peer_pair(MemoryNetwork(LINK)) as (one, other):
             one.create_data_channel("first")
             await negotiate(one, other)
+            await asyncio.sleep(5)
+            async for event in other.events():
+                assert event == SignalingStateChanged("have-remote-offer")
+                break  # with everything else that has happened still to come
             async for event in other.events():
                 if isinstance(event, DataChannelAdded):
                     assert event.channel.label == "first"
