@@ -211,7 +211,7 @@ class LiteTransport:
     def receive_stun(self, data: bytes, path: Path, now: float) -> None:
         """Take a check that names this session; :meth:`settle` follows."""
         if self.on_stun is not None:
-            self.on_stun(data, self._mux.local_address(path), (path.host, path.port), True)
+            self._show(data, path, arrived=True)
         self._agent.receive(data, path, now)
 
     def deliver(self, batch: list[bytes], now: float) -> None:
@@ -240,7 +240,7 @@ class LiteTransport:
         for data, path in agent.flush(now):
             assert isinstance(path, Path)
             if self.on_stun is not None:
-                self.on_stun(data, self._mux.local_address(path), (path.host, path.port), False)
+                self._show(data, path, arrived=False)
             self._mux.answer(data, path)
         for event in agent.take_events():
             if self._closed:
@@ -263,6 +263,12 @@ class LiteTransport:
                 case Ended():
                     pass
         self._timer.set(agent.deadline)
+
+    def _show(self, data: bytes, path: Path, *, arrived: bool) -> None:
+        """Let a debugger see a STUN message."""
+        assert self.on_stun is not None
+        way, _ = self._mux.way(path)
+        self.on_stun(data, way.address, (path.host, path.port), arrived)
 
     def _tick(self, now: float) -> None:
         self._agent.tick(now)
