@@ -19,5 +19,9 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
 
 
 def wall_offset(loop: asyncio.AbstractEventLoop) -> float:
-    """What to add to the loop's clock to get seconds since 1970, as of now: for what the wire wants as NTP time."""
-    return time.time() - clock_of(loop)()
+    """What to add to the loop's clock to get seconds since 1970, as of now: for what the wire wants as NTP time.
+
+    A loop on virtual time says so itself, by an attribute of this name: its wall stands as still as its clock.
+    """
+    virtual: float | None = getattr(loop, "wall_offset", None)
+    return time.time() - clock_of(loop)() if virtual is None else virtual

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final
 
+import attrs
+
 from pystack.aio.clock import clock_of
 from pystack.aio.ice import MAX_PAIRS, Agent, Way
 from pystack.aio.ice_options import FullIceOptions
@@ -100,7 +102,19 @@ class FullTransport:
     def selected_pair(self) -> SelectedPair | None:
         """The nominated pair."""
         way = self._way
-        return None if way is None else SelectedPair(way.local, way.remote, way.local_type)
+        if way is None:
+            return None
+        pair = SelectedPair(way.local, way.remote, way.local_type, way.remote_type)
+        consent = self._consent
+        if consent is None:
+            return pair
+        return attrs.evolve(
+            pair,
+            requests=consent.requests,
+            responses=consent.responses,
+            round_trip_time=consent.round_trip_time,
+            total_round_trip_time=consent.total_round_trip_time,
+        )
 
     @property
     def writable(self) -> bool:
@@ -365,6 +379,6 @@ class FullTransport:
         """The loop that all this is on."""
         return self._loop
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, by: int = 1) -> None:
         """Count a drop."""
-        self._counters[what] += 1
+        self._counters[what] += by

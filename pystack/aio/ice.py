@@ -78,7 +78,7 @@ class AgentOwner(Protocol):
         """The loop that all this is on."""
         ...
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, by: int = 1) -> None:
         """Count a drop."""
 
     def candidate_found(self, agent: Agent, text: str | None) -> None:
@@ -101,13 +101,14 @@ class AgentOwner(Protocol):
 class Way:
     """A nominated pair, as something to send on."""
 
-    __slots__ = ("_address", "_protocol", "_socket", "local", "local_type", "remote")
+    __slots__ = ("_address", "_protocol", "_socket", "local", "local_type", "remote", "remote_type")
 
     def __init__(self, pair: CandidatePair) -> None:
         self._protocol = cast(_HostProtocol | _RelayProtocol, pair.protocol)
         self.local: tuple[str, int] = pair.local_addr
         self.remote: tuple[str, int] = pair.remote_addr
         self.local_type: str = pair.local_candidate.type
+        self.remote_type: str = pair.remote_candidate.type
         self._socket: UdpEndpoint | None = None
         self._address: Address = self.remote
         if isinstance(self._protocol, _HostProtocol):
@@ -509,6 +510,8 @@ class _RelayProtocol(StunProtocol):
             return
         if data[0] > 3:
             if address in self._known:
+                agent.owner.count("datagrams_in")
+                agent.owner.count("bytes_in", len(data))
                 agent.owner.deliver([data], self._clock())
             else:
                 agent.owner.count("unknown_source")
@@ -522,6 +525,8 @@ class _RelayProtocol(StunProtocol):
         for data in batch:
             if len(self.transport._TurnTransport__send_tasks) < _MAX_RELAYING:  # type: ignore[attr-defined]
                 self.transport.sendto(data, address)
+                self._agent.owner.count("datagrams_out")
+                self._agent.owner.count("bytes_out", len(data))
             else:
                 self._agent.owner.count("relay_full")
         return len(batch)

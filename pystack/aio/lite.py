@@ -105,7 +105,9 @@ class LiteTransport:
         if path is None:
             return None
         way, _ = self._mux.way(path)
-        return SelectedPair(way.address, (path.host, path.port), "host", way.protocol)
+        return SelectedPair(
+            way.address, (path.host, path.port), "host", protocol=way.protocol, checks=self._agent.checks
+        )
 
     @property
     def writable(self) -> bool:

@@ -53,12 +53,30 @@ class IceParameters:
 
 @attrs.frozen
 class SelectedPair:
-    """Where the datagrams go now: ``(host, port)`` on both sides, the type of the local candidate, udp or tcp."""
+    """Where the datagrams go now, and what is known of that path.
+
+    Attributes:
+        local, remote: ``(host, port)``.
+        local_type, remote_type: of candidate: ``host``, ``srflx``, ``prflx`` or ``relay``. A lite agent knows the
+            peer by its checks alone, which makes it ``prflx``.
+        protocol: ``udp`` or ``tcp`` between us and the peer, or a relay's end of it.
+        requests: consent requests sent; none by a lite agent.
+        responses: answers to them.
+        checks: authenticated requests of the peer that were answered; counted by a lite agent alone.
+        round_trip_time: seconds, of the last answer; ``None`` before.
+        total_round_trip_time: of all answers.
+    """
 
     local: tuple[str, int]
     remote: tuple[str, int]
     local_type: str
+    remote_type: str = "prflx"
     protocol: str = "udp"
+    requests: int = 0
+    responses: int = 0
+    checks: int = 0
+    round_trip_time: float | None = None
+    total_round_trip_time: float = 0.0
 
 
 class IceTransport(DatagramPath, Protocol):

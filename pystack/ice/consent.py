@@ -12,9 +12,9 @@ Called by :mod:`pystack.aio.full`.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -27,6 +27,8 @@ from pystack.ice.states import LITE_TABLE, LiteInput, LiteState
 from pystack.ice.stun import BINDING, TRANSACTION_ID_SIZE, StunClass, binding_request, parse
 
 __all__ = ["Consent", "ConsentOptions"]
+
+_REMEMBERED: Final = 16
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +51,10 @@ class Consent:
 
     Attributes:
         drops: what was not taken for an answer, by reason.
+        requests: how often the peer was asked.
+        responses: how often it consented.
+        round_trip_time: seconds that the last answer took; ``None`` before the first.
+        total_round_trip_time: of all answers.
     """
 
     def __init__(
@@ -74,9 +80,13 @@ class Consent:
         self._timers = TimerSet()
         self._due = False
         # An answer may come late by as long as we are patient; what is older does not prove that the peer is there.
-        self._asked: deque[bytes] = deque(maxlen=16)
+        self._asked: dict[bytes, float] = {}
         self._events: list[Any] = []
         self.drops: Counter[str] = Counter()
+        self.requests = 0
+        self.responses = 0
+        self.round_trip_time: float | None = None
+        self.total_round_trip_time = 0.0
         self._timers.set("silence", now + options.disconnected_after)
         self._schedule(now)
 
@@ -128,7 +138,9 @@ class Consent:
         elif message.message_class is not StunClass.SUCCESS:
             self._drop("refused", now)
         else:
-            self._asked.remove(message.transaction_id)
+            self.responses += 1
+            self.round_trip_time = now - self._asked.pop(message.transaction_id)
+            self.total_round_trip_time += self.round_trip_time
             self._timers.cancel("give-up")
             self._timers.set("silence", now + self._options.disconnected_after)
             if self._machine.allows(LiteInput.HEARD):
@@ -158,7 +170,10 @@ class Consent:
             return []
         self._due = False
         transaction_id = self._randomness.token(TRANSACTION_ID_SIZE)
-        self._asked.append(transaction_id)
+        if len(self._asked) >= _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
+        self._asked[transaction_id] = now
+        self.requests += 1
         request = binding_request(
             transaction_id,
             self._username,

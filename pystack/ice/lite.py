@@ -88,6 +88,7 @@ class LiteAgent:
     Attributes:
         selected: the path to send on, or ``None`` before the first nomination.
         drops: what was dropped or refused, by reason.
+        checks: authenticated checks that were answered.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class LiteAgent:
     ) -> None:
         self._options = options
         self._trace = trace
+        self.checks = 0
         self._generations = [_Generation(credentials, credentials.key)]  # the newest last; two at most
         self._machine = Machine(LITE_TABLE, LiteState.NEW)
         self._timers = TimerSet()
@@ -262,6 +264,7 @@ class LiteAgent:
         return None
 
     def _handle_check(self, message: StunMessage, generation: _Generation, path: Path, now: float) -> None:
+        self.checks += 1
         address = (Attribute.XOR_MAPPED_ADDRESS, encode_xor_address(path.host, path.port, message.transaction_id))
         self._answer(StunClass.SUCCESS, message, path, (address,), generation.key)
         known = self._paths.pop(path, None)

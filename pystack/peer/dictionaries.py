@@ -13,6 +13,7 @@ __all__ = [
     "CertificateStats",
     "CodecStats",
     "DataChannelStats",
+    "IceCandidateStats",
     "InboundRtpStats",
     "OutboundRtpStats",
     "PeerConnectionStats",
@@ -163,16 +164,37 @@ class TransportStats(_Any):
 
 
 class CandidatePairStats(_Any):
-    """``RTCIceCandidatePairStats`` of the pair in use; the addresses are ours."""
+    """``RTCIceCandidatePairStats`` of the pair in use. Of requests, a full agent counts its own for consent, and a lite
+    one those of the peer.
+    """
 
     type: Literal["candidate-pair"]
+    transportId: str
+    localCandidateId: str
+    remoteCandidateId: str
     state: str
     nominated: bool
-    localAddress: str
-    localPort: int
-    localCandidateType: str
-    remoteAddress: str
-    remotePort: int
+    packetsSent: int
+    packetsReceived: int
+    bytesSent: int
+    bytesReceived: int
+    consentRequestsSent: int
+    responsesReceived: int
+    requestsReceived: int
+    responsesSent: int
+    currentRoundTripTime: NotRequired[float]
+    totalRoundTripTime: float
+
+
+class IceCandidateStats(_Any):
+    """``RTCIceCandidateStats`` of one end of the pair in use."""
+
+    type: Literal["local-candidate", "remote-candidate"]
+    transportId: str
+    address: str
+    port: int
+    protocol: str
+    candidateType: str
 
 
 class SctpTransportStats(_Any):
@@ -208,6 +230,7 @@ Stats: TypeAlias = (
     | DataChannelStats
     | TransportStats
     | CandidatePairStats
+    | IceCandidateStats
     | SctpTransportStats
     | CertificateStats
 )

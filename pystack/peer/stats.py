@@ -25,6 +25,7 @@ from pystack.peer.dictionaries import (
     StatsReport,
     TransportStats,
 )
+from pystack.peer.pair_stats import add_pair
 from pystack.peer.transceiver import Transceiver
 from pystack.rtp import CodecSpec, InboundStreamStats, OutboundStreamStats
 from pystack.session import Session
@@ -125,18 +126,7 @@ def _add_transport(
     pair = ice.selected_pair
     if pair is not None:
         entry["selectedCandidatePairId"] = "CP"
-        report["CP"] = {
-            "type": "candidate-pair",
-            "id": "CP",
-            "timestamp": at,
-            "state": "succeeded",
-            "nominated": True,
-            "localAddress": pair.local[0],
-            "localPort": pair.local[1],
-            "localCandidateType": pair.local_type,
-            "remoteAddress": pair.remote[0],
-            "remotePort": pair.remote[1],
-        }
+        add_pair(report, pair, ends, at)
     report["T"] = entry
 
 

@@ -56,7 +56,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         world: moves with the loop, if given.
         limit: simulated seconds after which a run is taken for stuck (keep-alives tick for ever).
         unhandled: what was reported to the exception handler.
+        wall_offset: what to add to ``time()`` to get seconds since 1970; the same in each run.
     """
+
+    wall_offset = 1.7e9
 
     def __init__(self, clock: Clock | None = None, *, world: World | None = None, limit: float = 3600.0) -> None:
         super().__init__()

@@ -42,6 +42,7 @@ COMPONENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "node": (node, "apt-get install nodejs npm, then npm ci in tests/e2e/driver"),
     "node-peers": (node_peers, "apt-get install nodejs npm, then npm ci in tests/interop/node"),
     "openssl": (program("openssl"), "apt-get install openssl"),
+    "coturn": (program("turnserver"), "apt-get install coturn"),
     "tshark": (program("tshark"), "apt-get install tshark"),
     "aiortc": (module("aiortc"), "pip install pystack-rtc[interop]"),
     "livekit": (module("livekit.rtc"), "pip install pystack-rtc[interop]"),

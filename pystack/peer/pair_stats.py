@@ -1,0 +1,65 @@
+"""The candidate pair in use, in the W3C's words (webrtc-stats: candidate-pair, local-candidate, remote-candidate).
+
+Called by :mod:`pystack.peer.stats`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pystack.peer.dictionaries import CandidatePairStats, IceCandidateStats
+
+if TYPE_CHECKING:
+    from pystack.aio import SelectedPair
+    from pystack.peer.dictionaries import StatsReport
+
+__all__ = ["add_pair"]
+
+
+def add_pair(report: StatsReport, pair: SelectedPair, ends: Mapping[str, int], at: float) -> None:
+    """Add the pair and its two candidates; ``ends`` are the transport's counters, which all came over it."""
+    entry: CandidatePairStats = {
+        "type": "candidate-pair",
+        "id": "CP",
+        "timestamp": at,
+        "transportId": "T",
+        "localCandidateId": "CL",
+        "remoteCandidateId": "CR",
+        "state": "succeeded",
+        "nominated": True,
+        "packetsSent": ends.get("datagrams_out", 0),
+        "packetsReceived": ends.get("datagrams_in", 0),
+        "bytesSent": ends.get("bytes_out", 0),
+        "bytesReceived": ends.get("bytes_in", 0),
+        "consentRequestsSent": pair.requests,
+        "responsesReceived": pair.responses,
+        "requestsReceived": pair.checks,
+        "responsesSent": pair.checks,
+        "totalRoundTripTime": pair.total_round_trip_time,
+    }
+    if pair.round_trip_time is not None:
+        entry["currentRoundTripTime"] = pair.round_trip_time
+    report["CP"] = entry
+    local: IceCandidateStats = {
+        "type": "local-candidate",
+        "id": "CL",
+        "timestamp": at,
+        "transportId": "T",
+        "address": pair.local[0],
+        "port": pair.local[1],
+        "protocol": pair.protocol,
+        "candidateType": pair.local_type,
+    }
+    report["CL"] = local
+    remote: IceCandidateStats = {
+        "type": "remote-candidate",
+        "id": "CR",
+        "timestamp": at,
+        "transportId": "T",
+        "address": pair.remote[0],
+        "port": pair.remote[1],
+        "protocol": pair.protocol,
+        "candidateType": pair.remote_type,
+    }
+    report["CR"] = remote
