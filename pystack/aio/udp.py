@@ -25,6 +25,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -167,6 +168,17 @@ def _ignore() -> None:
     return
 
 
+_BUFFERS: WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = WeakKeyDictionary()
+
+
+def _buffer_of(loop: asyncio.AbstractEventLoop) -> bytearray:
+    """What sockets of one loop read into. They read one after the other and keep copies, so one buffer serves all."""
+    buffer = _BUFFERS.get(loop)
+    if buffer is None:
+        buffer = _BUFFERS[loop] = bytearray(65536)
+    return buffer
+
+
 class UdpSocket:
     """A socket with a reader loop of its own; see :class:`UdpEndpoint` for the members."""
 
@@ -174,7 +186,7 @@ class UdpSocket:
         self._loop = loop
         self._sock = sock
         self._clock = clock_of(loop)
-        self._buffer = bytearray(65536)
+        self._buffer = _buffer_of(loop)
         self._view = memoryview(self._buffer)
         self._closed = False
         self._segments = options.segmentation and _kernel_segments(sock)

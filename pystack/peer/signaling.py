@@ -68,6 +68,7 @@ class Signaling:
         self._emit: Callable[[PeerEvent], None] = emit
         self._on_change: Callable[[], None] = on_change
         self._made: jsep.LocalDescription | None = None
+        self._shown: tuple[tuple[str, tuple[str, ...], bool], str] = ("", (), False), ""
         self._early: list[IceCandidate | None] = []
         self._told: set[str] = set()
         self._controlling: bool | None = None
@@ -148,7 +149,11 @@ class Signaling:
         if applied is None:
             return None
         complete = self._ice.gathering_state == "complete"
-        text = jsep.with_candidates(applied.text, self._ice.local_candidates, complete=complete)
+        candidates = tuple(self._ice.local_candidates)
+        known, text = self._shown
+        if known != (applied.text, candidates, complete):
+            text = jsep.with_candidates(applied.text, candidates, complete=complete)
+            self._shown = (applied.text, candidates, complete), text
         return SessionDescription(applied.type, text)
 
     def remote_text(self, applied: jsep.AppliedDescription | None) -> SessionDescription | None:

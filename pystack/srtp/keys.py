@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from pystack.errors import InvalidArgument
 from pystack.srtp.profiles import SrtpProfile
 
-__all__ = ["SessionKeys", "derive", "derive_rtcp", "derive_rtp"]
+__all__ = ["SessionKeys", "check_lengths", "derive", "derive_rtcp", "derive_rtp"]
 
 _RTP_LABELS: Final = (0, 1, 2)
 _RTCP_LABELS: Final = (3, 4, 5)
@@ -62,12 +62,21 @@ def derive_rtcp(which: SrtpProfile, key: bytes, salt: bytes) -> SessionKeys:
     return _derive_all(which, key, salt, _RTCP_LABELS)
 
 
-def _derive_all(which: SrtpProfile, key: bytes, salt: bytes, labels: tuple[int, int, int]) -> SessionKeys:
+def check_lengths(which: SrtpProfile, key: bytes, salt: bytes) -> None:
+    """Check master key and salt.
+
+    Raises:
+        InvalidArgument: one of them has the wrong length for the profile.
+    """
     if len(key) != which.key_length or len(salt) != which.salt_length:
         raise InvalidArgument(
             f"{which.name} takes a {which.key_length}-byte key and a {which.salt_length}-byte salt, "
             f"not {len(key)} and {len(salt)}"
         )
+
+
+def _derive_all(which: SrtpProfile, key: bytes, salt: bytes, labels: tuple[int, int, int]) -> SessionKeys:
+    check_lengths(which, key, salt)
     encryption, authentication, salting = labels
     return SessionKeys(
         derive(encryption, key, salt, which.key_length),

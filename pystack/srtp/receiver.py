@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from struct import Struct
 
-from pystack.srtp.cipher import make_cipher
+from pystack.srtp.cipher import PacketCipher, make_cipher
 from pystack.srtp.index import estimate
-from pystack.srtp.keys import derive_rtcp, derive_rtp
+from pystack.srtp.keys import check_lengths, derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
 from pystack.srtp.replay import FRESH, OLD, ReplayWindow
 from pystack.srtp.streams import StreamWindows
@@ -46,10 +46,11 @@ class SrtpReceiver:
     """
 
     __slots__ = (
-        "_cipher",
+        "_master",
         "_minimum",
         "_rtcp",
         "_rtcp_streams",
+        "_rtp",
         "_streams",
         "_tag",
         "_window",
@@ -62,8 +63,11 @@ class SrtpReceiver:
         self, profile: int, key: bytes, salt: bytes, replay_window: int = 1024, max_streams: int = 1024
     ) -> None:
         self.profile = look_up(profile)
-        self._cipher = make_cipher(self.profile, derive_rtp(self.profile, key, salt))
-        self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, key, salt))
+        check_lengths(self.profile, key, salt)
+        self._master = key, salt
+        # Made when media comes: most connections of data channels never have any.
+        self._rtp: PacketCipher | None = None
+        self._rtcp: PacketCipher | None = None
         self._tag = self.profile.tag_length
         self._minimum = 12 + self._tag
         self._window = max(64, replay_window)
@@ -141,6 +145,8 @@ class SrtpReceiver:
             self.drops["unencrypted"] += 1
             return None
         index = word ^ _ENCRYPTED
+        if self._rtcp is None:
+            self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, *self._master))
         plain = self._rtcp.open_rtcp(packet, ssrc, index)
         if plain is None:
             self.drops["auth"] += 1
@@ -161,11 +167,13 @@ class SrtpReceiver:
         Or 1, when the sender began just below the wrap and its first packets were lost; RFC 3711 would lose the
         stream for good.
         """
+        if self._rtp is None:
+            self._rtp = make_cipher(self.profile, derive_rtp(self.profile, *self._master))
         indices = (sequence_number, sequence_number + 0x10000) if sequence_number < 0x8000 else (sequence_number,)
         for index in indices:
-            plain = self._cipher.open(packet, header, ssrc, index)
+            plain = self._rtp.open(packet, header, ssrc, index)
             if plain is not None:
-                window = ReplayWindow(self._window, index, self._cipher.opener(ssrc))
+                window = ReplayWindow(self._window, index, self._rtp.opener(ssrc))
                 window.admit(index)
                 self._streams.add(ssrc, window)
                 return plain

@@ -5,10 +5,10 @@ from __future__ import annotations
 from struct import Struct
 
 from pystack.errors import InvalidArgument, LocalProtocolError
-from pystack.srtp.cipher import make_cipher
+from pystack.srtp.cipher import PacketCipher, make_cipher
 from pystack.srtp.hot import Sealer
 from pystack.srtp.index import estimate, header_length
-from pystack.srtp.keys import derive_rtcp, derive_rtp
+from pystack.srtp.keys import check_lengths, derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
 
 __all__ = ["SrtpSender"]
@@ -36,12 +36,15 @@ class SrtpSender:
         profile: what the code point means.
     """
 
-    __slots__ = ("_cipher", "_rtcp", "_rtcp_index", "_streams", "profile")
+    __slots__ = ("_master", "_rtcp", "_rtcp_index", "_rtp", "_streams", "profile")
 
     def __init__(self, profile: int, key: bytes, salt: bytes) -> None:
         self.profile = look_up(profile)
-        self._cipher = make_cipher(self.profile, derive_rtp(self.profile, key, salt))
-        self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, key, salt))
+        check_lengths(self.profile, key, salt)
+        self._master = key, salt
+        # Made when there is media: most connections of data channels never have any.
+        self._rtp: PacketCipher | None = None
+        self._rtcp: PacketCipher | None = None
         self._streams: dict[int, _Stream] = {}
         # One counter for all SSRCs of ours: (SSRC, index) stays unique, and the receiver reads it from the packet.
         self._rtcp_index = 0
@@ -111,6 +114,8 @@ class SrtpSender:
             raise LocalProtocolError("protect more RTCP", "keys used up")
         self._rtcp_index = index + 1
         (ssrc,) = _SSRC(packet)
+        if self._rtcp is None:
+            self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, *self._master))
         return self._rtcp.seal_rtcp(packet, ssrc, index)
 
     def roll_over(self, ssrc: int) -> int:
@@ -125,7 +130,9 @@ class SrtpSender:
 
     def _start(self, ssrc: int, sequence_number: int) -> _Stream:
         """The first packet of an SSRC: its index is its number."""
-        stream = self._streams[ssrc] = _Stream(sequence_number, self._cipher.sealer(ssrc))
+        if self._rtp is None:
+            self._rtp = make_cipher(self.profile, derive_rtp(self.profile, *self._master))
+        stream = self._streams[ssrc] = _Stream(sequence_number, self._rtp.sealer(ssrc))
         return stream
 
 

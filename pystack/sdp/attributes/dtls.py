@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, TypeAlias, cast
 
 import attrs
@@ -14,6 +15,8 @@ Setup: TypeAlias = Literal["actpass", "active", "passive", "holdconn"]
 
 HASH_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """The hash functions that we check a certificate with, and their length in bytes."""
+
+_DIGEST: Final = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2})*").fullmatch
 
 
 @attrs.frozen
@@ -33,11 +36,11 @@ class Fingerprint:
         if len(fields) != 2:
             raise DecodeError(f"{len(fields)} fields, not 2")
         algorithm, digest = fields[0].lower(), fields[1].upper()
-        octets = digest.split(":")
-        if any(len(octet) != 2 or not set(octet) <= set("0123456789ABCDEF") for octet in octets):
+        if not _DIGEST(digest):
             raise DecodeError("the digest is not hexadecimal octets with colons")
-        if len(octets) != HASH_SIZES.get(algorithm, len(octets)):
-            raise DecodeError(f"{len(octets)} octets are not a {algorithm} digest")
+        octets = (len(digest) + 1) // 3
+        if octets != HASH_SIZES.get(algorithm, octets):
+            raise DecodeError(f"{octets} octets are not a {algorithm} digest")
         return cls(algorithm, digest)
 
     @property
