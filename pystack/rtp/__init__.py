@@ -54,6 +54,7 @@ from pystack.rtp.rtcp import (
 )
 from pystack.rtp.session import RtpSession
 from pystack.rtp.stats import InboundStreamStats, OutboundStreamStats, RtpSessionStats
+from pystack.rtp.streams.history import HistoryBudget
 from pystack.rtp.streams.report_windows import ReportWindow
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "ExtensionReader",
     "Fir",
     "HeaderExtensionMap",
+    "HistoryBudget",
     "InboundStreamStats",
     "KeyFrameRequested",
     "Nack",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from pystack.rtp.streams.history import HistoryBudget
+
 __all__ = ["RtpSessionOptions"]
 
 
@@ -21,6 +23,13 @@ class RtpSessionOptions:
         history_packets_audio: the same for audio (200).
         history_bytes: payload bytes kept per stream.
         history_age: how old a packet may be and still be sent again.
+        history_budget: what all histories of this session, and of others that are given the same object, may hold
+            together; one for each session if ``None``.
+        retransmission_share: retransmitted bytes for each byte sent, at most.
+        retransmission_burst: bytes that may be retransmitted beyond that share at once.
+        pause_after_key_frame_request: whether nothing is sent again between a PLI or FIR and the next key frame
+            (requirements C-16); whoever sets it says :meth:`pystack.rtp.RtpSession.key_frame_sent`. A pause ends
+            after two seconds anyway.
         max_packets: how many received packets wait for :meth:`pystack.rtp.RtpSession.take_packets`.
         max_events: how many events wait to be taken.
         default_round_trip_time: until one was measured.
@@ -36,6 +45,10 @@ class RtpSessionOptions:
     history_packets_audio: int = 256
     history_bytes: int = 1_000_000
     history_age: float = 3.0
+    history_budget: HistoryBudget | None = attrs.field(default=None, eq=False)
+    retransmission_share: float = 1.0
+    retransmission_burst: int = 262_144
+    pause_after_key_frame_request: bool = False
     max_packets: int = 4096
     max_events: int = 256
     default_round_trip_time: float = 0.07

@@ -280,6 +280,7 @@ class RtpSession:
         parts = stream.send_parts(packet, now, payload_type, sequence_number, timestamp, marker, payload)
         if self._reporter.idle:
             self._reporter.wake(now)
+            self._outbound.watch(now)
         return parts
 
     def send_rtcp(self, packet: RtcpPacket | bytes) -> bool:
@@ -326,6 +327,36 @@ class RtpSession:
     def key_frame_arrived(self, receiver_id: int, rid: str = "") -> None:
         """A key frame was seen: a request that waits for the throttle is not needed any more."""
         self._inbound.key_frame_arrived(receiver_id, rid)
+
+    def key_frame_sent(self, sender_id: int) -> None:
+        """The next packets of a stream are a key frame: a pause of retransmissions ends.
+
+        Only of use with ``pause_after_key_frame_request``; the session does not look into payloads.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+        """
+        self._outbound.get(sender_id).key_frame_sent()
+
+    def pad(self, sender_id: int, size: int, now: float, *, own_numbers: bool = False) -> list[bytes]:
+        """Build plain RTP packets of about ``size`` bytes that hold nothing new, to probe the path.
+
+        Repetitions of the newest packets in the stream of retransmissions, then padding there. Where no such stream
+        was negotiated, padding in the stream itself (255 bytes each), at the end of a frame only.
+
+        Args:
+            sender_id: the stream. Nothing is built for audio, and before the receiver's first report.
+            size: bytes wanted; at most 64 packets are built.
+            now: the time.
+            own_numbers: whether the stream's own sequence numbers may be used up; who numbers the packets goes on
+                after them.
+
+        Raises:
+            InvalidArgument: there is no sender with this id.
+            LocalProtocolError: the session is closed.
+        """
+        self._require_open("pad")
+        return self._outbound.get(sender_id).pad(size, now, own_numbers=own_numbers)
 
     def set_round_trip_time(self, seconds: float) -> None:
         """Take a measurement from elsewhere, such as ICE."""
@@ -479,7 +510,7 @@ class RtpSession:
                 if each.sent and reporter.due
             ]
             blocks = [each.report_block(now) for each in self._inbound.streams() if each.heard and reporter.due]
-            self._outbound.expire(now)
+            self._outbound.watch(now)
             self._control.extend(reporter.compose(senders, blocks))
         if self._closed:
             return

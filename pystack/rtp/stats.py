@@ -83,6 +83,10 @@ class OutboundStreamStats:
         retransmitted_header_octets: all their other bytes.
         nacks: numbers that the peer asked for.
         nack_packets: NACK that came.
+        retransmissions_refused: numbers asked for that were not sent again, because too much was already, or because
+            a key frame is awaited.
+        padding_packets: packets sent to probe.
+        padding_octets: all their bytes.
         key_frame_requests: PLI and FIR that came, merged ones included.
         firs: FIR among those.
         refused: packets that :meth:`pystack.rtp.RtpSession.send` refused.
@@ -108,6 +112,9 @@ class OutboundStreamStats:
     retransmitted_header_octets: int
     nacks: int
     nack_packets: int
+    retransmissions_refused: int
+    padding_packets: int
+    padding_octets: int
     key_frame_requests: int
     firs: int
     refused: int

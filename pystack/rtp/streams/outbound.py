@@ -7,6 +7,7 @@ Owns the send streams and the number that counts packets over the whole transpor
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from pystack.base import Randomness
 from pystack.errors import InvalidArgument
@@ -16,7 +17,8 @@ from pystack.rtp.events import KeyFrameRequested
 from pystack.rtp.extensions import HeaderExtensionMap
 from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.rtcp import Fir, Nack, Pli, ReportBlock
-from pystack.rtp.streams.history import PacketHistory
+from pystack.rtp.streams.allowance import RetransmissionAllowance
+from pystack.rtp.streams.history import HistoryBudget, PacketHistory
 from pystack.rtp.streams.keyframes import LOW_INTERVAL, KeyFrameRequests
 from pystack.rtp.streams.round_trip import RoundTrip
 from pystack.rtp.streams.sender import SendStream
@@ -34,8 +36,10 @@ class Outbound:
     """
 
     __slots__ = (
+        "_budget",
         "_by_ssrc",
         "_events",
+        "_expiry",
         "_fir_seen",
         "_key_frames",
         "_options",
@@ -63,11 +67,19 @@ class Outbound:
         self._randomness = randomness
         self._round_trip = round_trip
         self._events = events
+        self._expiry = inf
+        shared = options.history_budget
+        self._budget = HistoryBudget(max_age=options.history_age) if shared is None else shared
 
     @property
     def deadline(self) -> float:
-        """When a merged key-frame request is due."""
-        return self._key_frames.deadline
+        """When a merged key-frame request is due, or packets become too old to be sent again."""
+        return min(self._key_frames.deadline, self._expiry)
+
+    def watch(self, now: float) -> None:
+        """Something is kept from now on, and will be too old one day."""
+        if self._expiry == inf:
+            self._expiry = now + self._options.history_age
 
     def replaces(self, sender_id: int, ssrc: int) -> bool:
         """Whether the sender exists with another SSRC, so that the old stream ends."""
@@ -101,8 +113,10 @@ class Outbound:
     def _make(self, sender_id: int, kind: str, ssrc: int, cname: str) -> SendStream:
         options = self._options
         capacity = options.history_packets_video if kind == "video" else options.history_packets_audio
-        history = PacketHistory(capacity, options.history_bytes, options.history_age)
-        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, self._past.get(ssrc, -1))
+        history = PacketHistory(capacity, options.history_bytes, options.history_age, self._budget)
+        allowance = RetransmissionAllowance(options.retransmission_share, options.retransmission_burst)
+        past = self._past.get(ssrc, -1)
+        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, past, allowance)
 
     def get(self, sender_id: int) -> SendStream:
         """Look up a sender.
@@ -187,15 +201,23 @@ class Outbound:
         return ""
 
     def tick(self, now: float) -> None:
-        """Hand on key-frame requests that were merged."""
+        """Hand on key-frame requests that were merged, and forget what is too old."""
+        if now >= self._expiry:
+            self._expire(now)
         if now >= self._key_frames.deadline:
             self._key_frames.tick(now)
             self._announce()
 
-    def expire(self, now: float) -> None:
-        """Forget packets that are too old to be sent again."""
+    def _expire(self, now: float) -> None:
+        age = self._options.history_age
+        self._expiry = inf
         for stream in self.senders.values():
             stream.expire(now)
+            oldest = stream.oldest_at
+            if oldest is not None:
+                # Not too soon again: forgetting costs a walk over the streams.
+                self._expiry = min(self._expiry, max(oldest + age, now + age / 4))
+        self._budget.sweep()
 
     def retransmit(self, now: float, limit: float) -> list[bytes]:
         """Build what was asked for again, at most ``limit`` packets; streams take turns."""
@@ -217,6 +239,9 @@ class Outbound:
 
     def _request(self, stream: SendStream, now: float) -> None:
         stream.key_frame_requests += 1
+        if self._options.pause_after_key_frame_request:
+            stream.pause(now)
+            self._queued.pop(stream.sender_id, None)
         self._key_frames.request(stream.sender_id, now, LOW_INTERVAL)
         self._announce()
 

@@ -16,6 +16,7 @@ from pystack.rtp.codec import CodecSpec
 from pystack.rtp.extensions import HeaderExtensionMap, translation
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import SenderReport
+from pystack.rtp.streams.allowance import RetransmissionAllowance
 from pystack.rtp.streams.history import AGAIN_AT, HEADER, PAYLOAD, TIMES, PacketHistory
 from pystack.rtp.streams.peer_reports import PeerReports
 from pystack.rtp.streams.rewriter import HeaderRewriter
@@ -30,6 +31,11 @@ Parts: TypeAlias = tuple[bytes, bytes, int, int]
 MAX_ANSWERS: Final = 3
 """How often one packet is sent again (requirements C-16)."""
 MAX_SPACING: Final = 0.100
+MAX_PAUSE: Final = 2.0
+"""Seconds after which retransmissions go on although no key frame was announced."""
+MAX_PADDING: Final = 64
+"""Packets of one probe."""
+_PADDING: Final = bytes(254) + b"\xff"
 LATE_LIMIT: Final = 8192
 
 _PLAIN = Struct("!BBHLL").pack
@@ -55,6 +61,9 @@ class SendStream:
         retransmitted_header_octets: all their other bytes.
         nacks: numbers asked for.
         nack_packets: NACK that came.
+        retransmissions_refused: numbers asked for that the allowance or a pause forbade.
+        padding_packets: packets sent to probe, and ``padding_octets`` their bytes; in no other count but ``packets``,
+            where they have numbers of this stream.
         key_frame_requests: PLI and FIR that came, merged ones included; ``firs`` of them FIR.
         refused: packets that were not taken.
         sent: whether a packet went since the last sender report.
@@ -64,17 +73,20 @@ class SendStream:
     Args:
         past: the highest number that an earlier stream sent under this SSRC, -1 if there was none; the numbers go on
             after it.
+        allowance: how much may be sent again.
     """
 
     __slots__ = (
+        "_allowance",
         "_clock_at",
         "_clock_rates",
         "_clock_timestamp",
         "_history",
         "_last_at",
-        "_last_payload_type",
+        "_last_second",
         "_last_timestamp",
         "_map",
+        "_paused_until",
         "_queue",
         "_rewriter",
         "_rtx_payload_types",
@@ -92,8 +104,11 @@ class SendStream:
         "nacks",
         "octets",
         "packets",
+        "padding_octets",
+        "padding_packets",
         "peer",
         "refused",
+        "retransmissions_refused",
         "retransmitted_header_octets",
         "retransmitted_octets",
         "retransmitted_packets",
@@ -113,6 +128,7 @@ class SendStream:
         history: PacketHistory,
         transport: TransportSequence,
         past: int = -1,
+        allowance: RetransmissionAllowance | None = None,
     ) -> None:
         self.sender_id = sender_id
         self.kind = kind
@@ -128,6 +144,11 @@ class SendStream:
         self.retransmitted_header_octets = 0
         self.nacks = 0
         self.nack_packets = 0
+        self.retransmissions_refused = 0
+        self.padding_packets = 0
+        self.padding_octets = 0
+        self._allowance = allowance or RetransmissionAllowance(1.0, 262_144)
+        self._paused_until = 0.0
         self.key_frame_requests = 0
         self.firs = 0
         self.refused = 0
@@ -143,7 +164,7 @@ class SendStream:
         self._queue: dict[int, None] = {}
         self._last_timestamp = 0
         self._last_at = 0.0
-        self._last_payload_type = 0
+        self._last_second = 0
         self._clock_timestamp = -1
         self._clock_at = 0.0
         self.configure("", (), HeaderExtensionMap(), 0.0)
@@ -203,13 +224,13 @@ class SendStream:
         header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
         self._history.add(number, now, header, payload)
         self.packets += 1
-        self.octets += len(payload)
+        self.octets += len(payload) - packet.padding_size
         self.header_octets += len(header)
         self.sent = True
         if number == self.highest:
             self._last_timestamp = timestamp
             self._last_at = now
-            self._last_payload_type = payload_type
+            self._last_second = second
         return header, payload, self.ssrc, sequence_number
 
     def _admit(self, sequence_number: int, ahead: int) -> int:
@@ -231,9 +252,15 @@ class SendStream:
         return number
 
     def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
-        """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now."""
+        """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now.
+
+        What the allowance or a pause forbids is counted, and may be asked for again.
+        """
         self.nacks += len(sequence_numbers)
         self.nack_packets += 1
+        if now < self._paused_until:
+            self.retransmissions_refused += len(sequence_numbers)
+            return
         spacing = min(MAX_SPACING, 2 * round_trip_time)
         for wire in sequence_numbers:
             number = self.highest + (((wire - self.highest + 0x8000) & 0xFFFF) - 0x8000)
@@ -242,9 +269,56 @@ class SendStream:
                 continue
             if kept[TIMES] and now - kept[AGAIN_AT] < spacing:
                 continue
+            if not self._allow(len(kept[HEADER]) + len(kept[PAYLOAD])):
+                self.retransmissions_refused += 1
+                continue
             kept[TIMES] += 1
             kept[AGAIN_AT] = now
             self._queue[number] = None
+
+    def _allow(self, size: int) -> bool:
+        return self._allowance.spend(size, self.octets + self.header_octets)
+
+    def pause(self, now: float) -> None:
+        """The peer waits for a key frame: what came before it is not worth sending again."""
+        self._paused_until = now + MAX_PAUSE
+        self._queue.clear()
+
+    def key_frame_sent(self) -> None:
+        """A key frame is on its way: what is asked for now is wanted."""
+        self._paused_until = 0.0
+
+    def pad(self, size: int, now: float, *, own_numbers: bool) -> list[bytes]:
+        """Build padding or repetitions of about ``size`` bytes, to probe; see :meth:`pystack.rtp.RtpSession.pad`."""
+        if self.kind != "video" or not self.peer.accepted or not self._started:
+            return []
+        packets: list[bytes] = []
+        built = 0
+        payload_type = self._rtx_payload_types.get(self._last_second & 0x7F)
+        if self.rtx_ssrc is not None and payload_type is not None:
+            # Packets that were sent are worth more than zeros: they may repair what nobody has missed yet.
+            for kept in self._history.newest(now, MAX_PADDING):
+                if built >= size:
+                    break
+                packets.append(self._build_rtx(kept[HEADER], kept[PAYLOAD], payload_type, now))
+                built += len(packets[-1])
+            while built < size and len(packets) < MAX_PADDING:
+                packets.append(self._build_padding(self.rtx_ssrc, payload_type, self.rtx_sequence, now))
+                self.rtx_sequence = (self.rtx_sequence + 1) & 0xFFFF
+                built += len(packets[-1])
+        elif own_numbers and self._last_second > 0x7F:
+            while built < size and len(packets) < MAX_PADDING:
+                self.highest += 1
+                packets.append(self._build_padding(self.ssrc, self._last_second & 0x7F, self.highest & 0xFFFF, now))
+                self.packets += 1
+                built += len(packets[-1])
+        self.padding_packets += len(packets)
+        self.padding_octets += built
+        return packets
+
+    def _build_padding(self, ssrc: int, payload_type: int, sequence_number: int, now: float) -> bytes:
+        header = self._writer.header(payload_type, sequence_number, self._last_timestamp, ssrc, True, b"", now)
+        return bytes((header[0] | 0x20,)) + header[1:] + _PADDING
 
     @property
     def wants_retransmission(self) -> bool:
@@ -333,16 +407,21 @@ class SendStream:
     @property
     def payload_type(self) -> int | None:
         """That of what is sent now; ``None`` before the first packet."""
-        return self._last_payload_type if self.packets else None
+        return (self._last_second & 0x7F) if self.packets else None
 
     @property
     def clock_rate(self) -> int:
         """Timestamp units per second of what is sent now."""
-        return self._clock_rates.get(self._last_payload_type) or next(iter(self._clock_rates.values()), 90000)
+        return self._clock_rates.get(self._last_second & 0x7F) or next(iter(self._clock_rates.values()), 90000)
 
     def expire(self, now: float) -> None:
         """Forget packets that are too old to be sent again."""
         self._history.expire(now)
+
+    @property
+    def oldest_at(self) -> float | None:
+        """When the oldest packet was sent that can still be sent again; ``None`` when there is none."""
+        return self._history.oldest_at
 
     def end(self) -> None:
         """Forget everything that could still be sent."""

@@ -17,6 +17,7 @@ from pystack.rtp import (
     ByeReceived,
     CodecSpec,
     HeaderExtensionMap,
+    HistoryBudget,
     KeyFrameRequested,
     RtpPacket,
     RtpSession,
@@ -544,3 +545,140 @@ def test_an_idle_session_has_no_timer() -> None:
         a.tick(now)
         b.tick(now)
         exchange(a, b, now)
+
+
+def test_a_session_that_falls_silent_forgets_what_it_sent() -> None:
+    budget = HistoryBudget()
+    a, _ = pair(history_budget=budget, history_age=2.0)
+    now = 1.0
+    for number in range(130):
+        now = 1.0 + number / 100
+        a.send(1, packet(number), now)
+        a.flush(now)
+    assert budget.size > 0
+    last = now
+    while a.deadline < inf:
+        now = a.deadline
+        a.flush(now)
+    assert last + 2.0 <= now <= last + 5.0
+    assert (budget.size, len(budget)) == (0, 0)
+
+
+def test_sessions_share_a_budget_and_a_closed_one_gives_back() -> None:
+    budget = HistoryBudget(40_000)
+    (a, _), (b, _) = pair(history_budget=budget), pair(history_budget=budget)
+    for number in range(50):
+        a.send(1, packet(number, payload=bytes(500)), 1.0)
+        b.send(1, packet(number, payload=bytes(500)), 1.0)
+    assert budget.size <= 40_000
+    assert budget.dropped > 40
+    a.close(1.0)
+    assert budget.size <= 20_000
+    b.remove_sender(1)
+    assert (budget.size, len(budget)) == (0, 0)
+
+
+def test_a_flood_of_nacks_is_not_amplified() -> None:
+    a, _ = pair(rtx=False, codec=CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack",)),
+                retransmission_share=0.5, retransmission_burst=10_000)  # fmt: skip
+    sent = again = 0
+    now = 1.0
+    for number in range(400):
+        now += 0.01
+        sent += len(a.send(1, packet(number, payload=bytes(1000)), now))
+        a.receive(Nack(5, 100, [each & 0xFFFF for each in range(max(0, number - 300), number + 1)]).serialize(), now)
+        again += sum(map(len, a.flush(now)[0]))
+    assert 0.45 * sent <= again <= 0.5 * sent + 10_000
+    stats = a.stats().outbound[0]
+    assert stats.retransmissions_refused > 1000
+    # What was refused may be asked for again when there is room, and is not counted as an answer.
+    a.receive(Nack(5, 100, [399]).serialize(), now + 0.2)
+    assert len(a.flush(now + 0.2)[0]) <= 1
+
+
+def test_retransmissions_pause_from_a_pli_until_the_key_frame_but_not_for_ever() -> None:
+    a, _ = pair(pause_after_key_frame_request=True)
+
+    def repaired(now: float) -> int:
+        a.receive(Nack(5, 100, [1]).serialize(), now)
+        return len(a.flush(now)[0])
+
+    a.send(1, packet(1), 1.0)
+    assert repaired(1.0) == 1
+    a.receive(Nack(5, 100, [1]).serialize(), 1.2)
+    a.receive(Pli(5, 100).serialize(), 1.2)
+    assert a.flush(1.2)[0] == []
+    assert repaired(1.4) == 0
+    assert a.stats().outbound[0].retransmissions_refused == 1
+    a.key_frame_sent(1)
+    assert repaired(1.5) == 1
+    a.send(1, packet(2), 2.0)
+    a.receive(Pli(5, 100).serialize(), 2.0)
+    a.receive(Nack(5, 100, [2]).serialize(), 3.9)
+    assert a.flush(3.9)[0] == []
+    a.receive(Nack(5, 100, [2]).serialize(), 4.1)
+    assert len(a.flush(4.1)[0]) == 1
+    # Without the option nothing pauses.
+    b, _ = pair()
+    b.send(1, packet(1), 1.0)
+    b.receive(Pli(5, 100).serialize(), 1.0)
+    b.receive(Nack(5, 100, [1]).serialize(), 1.0)
+    assert len(b.flush(1.0)[0]) == 1
+
+
+def reported(a: RtpSession, number: int) -> None:
+    a.receive(ReceiverReport(5, [ReportBlock(100, 0, 0, number)]).serialize(), 1.0)
+
+
+def test_a_probe_repeats_the_newest_packets_and_then_pads_in_the_stream_of_retransmissions() -> None:
+    a, b = pair()
+    for number in (1, 2, 3):
+        b.receive(a.send(1, packet(number, payload=bytes(400)), 1.0), 1.0)
+    assert a.pad(1, 2000, 1.0) == []  # before the first report
+    reported(a, 3)
+    probe = a.pad(1, 2000, 1.0)
+    assert 2000 <= sum(map(len, probe)) < 2300
+    parsed = [RtpPacket.parse(each) for each in probe]
+    assert {each.ssrc for each in parsed} == {101}
+    first = parsed[0].sequence_number
+    assert [each.sequence_number for each in parsed] == [first + index & 0xFFFF for index in range(len(parsed))]
+    assert [int.from_bytes(each.payload[:2], "big") for each in parsed[:3]] == [3, 2, 1]
+    assert [(each.payload, each.padding_size) for each in parsed[3:]] == [(b"", 255)] * (len(parsed) - 3)
+    b.take_packets()
+    for each in probe:
+        b.receive(each, 1.0)
+    assert b.take_packets() == []
+    stats = a.stats().outbound[0]
+    assert (stats.packets, stats.padding_packets, stats.padding_octets) == (3, len(probe), sum(map(len, probe)))
+    assert len(a.pad(1, 10**9, 1.0)) == 64
+
+
+def test_padding_in_the_stream_itself_only_at_the_end_of_a_frame_and_where_it_is_allowed() -> None:
+    a, b = pair(codec=CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack",)), rtx=False)
+    a.send(1, packet(10, timestamp=77), 1.0)
+    reported(a, 10)
+    assert a.pad(1, 500, 1.0, own_numbers=True) == []  # in the middle of a frame
+    b.receive(a.send(1, packet(11, timestamp=77, marker=True), 1.0), 1.0)
+    assert a.pad(1, 500, 1.0) == []
+    probe = [RtpPacket.parse(each) for each in a.pad(1, 500, 1.0, own_numbers=True)]
+    assert [(each.ssrc, each.sequence_number, each.timestamp, each.marker) for each in probe] == [
+        (100, 12, 77, False),
+        (100, 13, 77, False),
+    ]
+    assert a.send(1, packet(13), 1.0) == b""  # the number is used up
+    assert a.send(1, packet(14), 1.0) != b""
+    # A sender's report counts the packets, and no padding among the octets (RFC 3550 section 6.4.1).
+    (outbound,) = a.stats().outbound
+    assert (outbound.packets, outbound.octets) == (5, 12)
+    a.set_sender(2, mid="1", kind="audio", ssrc=200, codecs=[OPUS], extensions=MAP)
+    a.send(2, packet(1, payload_type=111, marker=True), 1.0)
+    a.receive(ReceiverReport(5, [ReportBlock(200, 0, 0, 1)]).serialize(), 1.0)
+    assert a.pad(2, 500, 1.0, own_numbers=True) == []
+    with pytest.raises(InvalidArgument):
+        a.pad(9, 500, 1.0)
+
+
+def test_padding_of_a_packet_is_not_among_the_octets_of_a_report() -> None:
+    a, _ = pair()
+    a.send(1, packet(1, padding_size=20), 1.0)
+    assert a.stats().outbound[0].octets == 4
