@@ -31,6 +31,7 @@ from pystack.ice import Candidate, Consent, Credentials, StateChanged
 __all__ = ["FullTransport"]
 
 _CLOSE_TIMEOUT: Final = 1.0
+_LINGER: Final = 1.0  # that the old sockets hear a peer who has not yet seen the nomination after a restart
 _OPTIONS: Final = FullIceOptions()
 
 
@@ -53,6 +54,10 @@ class FullTransport:
         self._counters: Counter[str] = Counter()
         self._agent = Agent(self, self._randomness)
         self._active: Agent | None = None  # the agent that has a path; the old one during a restart
+        self._former: Agent | None = None  # of the generation before a restart that is not agreed
+        self._trying: Agent | None = None  # who has until `_give_up_at` to find a path
+        self._leaving: Agent | None = None  # who had the path before, until `_leave_at`
+        self._leave_at = inf
         self._consent: Consent | None = None
         self._way: Way | None = None
         self._give_up_at = inf
@@ -175,6 +180,7 @@ class FullTransport:
         if self._state in {"new", "failed"}:
             self._set_state("checking")
         if not self._scope.closed:  # the callback may have closed us
+            self._trying = agent
             self._give_up_at = self._clock() + self._options.connect_timeout
             self._arm()
             self._maybe_connect(agent)
@@ -183,12 +189,28 @@ class FullTransport:
         """Begin a new generation with a new agent; the one that has a path carries on."""
         if self._state == "closed":
             raise Closed.because("ICE transport", "local")
-        if self._agent is not self._active:
-            self._dismiss(self._agent)
-        self._give_up_at = inf
+        if self._former is None:
+            self._former = self._agent
+        else:
+            self._give_up(self._agent)  # nobody ever agreed on it
         self._agent = Agent(self, self._randomness)
         if self._state == "failed":
             self._reason = None
+
+    def keep_restart(self) -> None:
+        """Both sides agree on the newest agent; the one before goes on only if it has the path."""
+        former, self._former = self._former, None
+        if former is not None and former is not self._active:
+            self._give_up(former)
+
+    def undo_restart(self) -> bool:
+        """Go back to the agent before, unless the new one has the path already."""
+        former, self._former = self._former, None
+        if former is None or self._state == "closed":
+            return False
+        self._give_up(self._agent)
+        self._agent = former
+        return True
 
     def send(self, batch: Sequence[bytes]) -> int:
         """Send on the selected pair; see :class:`~pystack.aio.path.DatagramPath`."""
@@ -208,7 +230,8 @@ class FullTransport:
         self._scope.cancel()
         for agent in self._agents():
             self._dismiss(agent)
-        self._active = self._consent = self._way = None
+        self._leaving = None
+        self._active = self._former = self._trying = self._consent = self._way = None
 
     async def wait_closed(self) -> None:
         """Wait for the farewell, 1 s at most; what is not over then is abandoned."""
@@ -229,14 +252,19 @@ class FullTransport:
 
     def nominated(self, agent: Agent, way: Way) -> None:
         """An agent has a path, its first or a better one."""
-        if self._state == "closed" or (agent is not self._agent and agent is not self._active):
+        if self._state == "closed" or agent not in {self._agent, self._former, self._active}:
             return
         if agent is not self._active:
-            old, self._active = self._active, agent
+            old, self._active, former = self._active, agent, self._former
+            if agent is not former:
+                self._former = None
+            if former is not None and former not in {agent, old}:
+                self._dismiss(former)
             if old is not None:
-                self._dismiss(old)
+                self._leave(old)
             assert agent.remote is not None
-            self._give_up_at = inf
+            if self._trying is agent:
+                self._trying, self._give_up_at = None, inf
             self._consent = Consent(
                 agent.credentials,
                 Credentials(agent.remote.ufrag, agent.remote.pwd),
@@ -291,17 +319,20 @@ class FullTransport:
 
     def _tick(self, now: float) -> None:
         if now >= self._give_up_at:
-            self._give_up_at = inf
-            self._dismiss(self._agent)
+            if self._trying is not None:
+                self._give_up(self._trying)
             if self._active is None:
                 self._fail(TransportLost(f"no path to the peer was found within {self._options.connect_timeout:g} s"))
+        if self._leaving is not None and now >= self._leave_at:
+            self._dismiss(self._leaving)
+            self._leaving, self._leave_at = None, inf
         if self._consent is not None:
             self._consent.tick(now)
             self._settle(now)
         self._arm()
 
     def _arm(self) -> None:
-        self._timer.set(min(self._give_up_at, inf if self._consent is None else self._consent.deadline))
+        self._timer.set(min(self._give_up_at, self._leave_at, inf if self._consent is None else self._consent.deadline))
 
     def _settle(self, now: float) -> None:
         consent, way = self._consent, self._way
@@ -324,7 +355,7 @@ class FullTransport:
         self._consent = self._way = None
         if active is not None:
             self._dismiss(active)
-        if active is self._agent or self._give_up_at == inf or self._scope.closed:
+        if self._trying is None or self._scope.closed:
             self._fail(reason)
         else:
             self._set_state("checking")
@@ -338,6 +369,18 @@ class FullTransport:
             self._state = state
             self._call(self.on_state, state)
 
+    def _give_up(self, agent: Agent) -> None:
+        """It has found nothing, or is no longer wanted."""
+        if self._trying is agent:
+            self._trying, self._give_up_at = None, inf
+        self._dismiss(agent)
+
+    def _leave(self, agent: Agent) -> None:
+        """It has lost the path to a newer one, and for a moment still hears what the peer sends the old way."""
+        if self._leaving is not None:
+            self._dismiss(self._leaving)
+        self._leaving, self._leave_at = agent, self._clock() + _LINGER
+
     def _dismiss(self, agent: Agent) -> None:
         """Release its sockets now, and let the rest of it end in a task of its own."""
         if agent.dismissed:
@@ -347,8 +390,12 @@ class FullTransport:
             self._farewells.start(agent.farewell(), "close")
 
     def _agents(self) -> list[Agent]:
-        active = self._active
-        return [self._agent] if active is None or active is self._agent else [self._agent, active]
+        """Those that live, the newest first."""
+        agents = [self._agent]
+        for each in (self._former, self._active, self._leaving):
+            if each is not None and each not in agents:
+                agents.append(each)
+        return agents
 
     def _call(self, callback: Callable[..., None], *arguments: object) -> None:
         try:

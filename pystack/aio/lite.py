@@ -52,6 +52,7 @@ class LiteTransport:
         self._counters: Counter[str] = Counter()
         self._remote: IceParameters | None = None
         self._gathered = False
+        self._former: tuple[IceParameters | None, bool] | None = None  # both, before a restart that is not agreed
         self._closed = False
         self._refused = False
         self._reason: Reason | None = None
@@ -168,11 +169,27 @@ class LiteTransport:
         """Honour new credentials beside the old, until the new are used."""
         if self._closed:
             raise Closed.because("ICE transport", "local")
+        if self._former is None and len(self._agent.ufrags) == 1:
+            self._former = (self._remote, self._gathered)
         self._remote = None
         self._gathered = False
         now = self._mux.clock()
         self._agent.restart(self._mux.enroll(self), now)
         self.settle(now)
+
+    def keep_restart(self) -> None:
+        """Both sides agree on the newest credentials."""
+        self._former = None
+
+    def undo_restart(self) -> bool:
+        """Go back to the credentials before, unless the peer uses the new ones already."""
+        former, self._former = self._former, None
+        now = self._mux.clock()
+        if former is None or self._closed or not self._agent.undo_restart():
+            return False
+        self._remote, self._gathered = former
+        self.settle(now)
+        return True
 
     def send(self, batch: Sequence[bytes]) -> int:
         """Send on the selected path; see :class:`~pystack.aio.path.DatagramPath`."""

@@ -160,8 +160,19 @@ class IceTransport(DatagramPath, Protocol):
         """Begin a new generation with new ``local_parameters`` (RFC 8445 section 9).
 
         The old one keeps carrying datagrams until the new one connects. Call :meth:`gather`,
-        :meth:`set_remote_parameters` and :meth:`start` again.
+        :meth:`set_remote_parameters` and :meth:`start` again, and :meth:`keep_restart` once both sides agree on it.
         """
+
+    def keep_restart(self) -> None:
+        """Both sides agree on the generation that :meth:`restart` began: there is no way back. Else harmless."""
+
+    def undo_restart(self) -> bool:
+        """Go back to the generation before :meth:`restart`, as if it had not been called (RFC 9429 section 5.7).
+
+        Returns:
+            false if there is no way back: nothing was restarted, it was kept, or the new generation is in use.
+        """
+        ...
 
     def counters(self) -> Mapping[str, int]:
         """Datagrams and bytes in and out, and everything dropped, by name. A copy."""

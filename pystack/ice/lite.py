@@ -168,6 +168,13 @@ class LiteAgent:
         if self._machine.allows(LiteInput.RESTARTED):
             self._check_again(now)
 
+    def undo_restart(self) -> bool:
+        """Give the newest generation up, and tell whether that was possible: not once a path was nominated with it."""
+        if len(self._generations) < 2 or self.state is LiteState.CLOSED:
+            return False
+        self._events.append(GenerationRetired(self._generations.pop().local.ufrag))
+        return True
+
     def close(self, now: float) -> None:
         """End. There is no farewell in ICE."""
         self.abort(now)

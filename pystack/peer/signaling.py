@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pystack.aio import Driver, IceParameters, IceTransport
-from pystack.errors import LocalProtocolError
+from pystack.errors import LocalProtocolError, StackError
 from pystack.peer import events as told
 from pystack.peer.description import IceCandidate, SessionDescription
 from pystack.peer.events import PeerEvent
@@ -240,6 +240,8 @@ class Signaling:
     def _apply_remote(self, kind: jsep.DescriptionType, text: str) -> None:
         before = self.negotiation
         negotiation = jsep.apply_remote(before, kind, text, self._describe())
+        if kind == "offer":
+            self._undo_restart()  # of an offer that was made and never applied: the answer is to theirs
         self._tell_ice(negotiation.transport, offered=kind == "offer")  # before anything changed: it may refuse
         self.negotiation = negotiation
         self._made = None
@@ -254,6 +256,7 @@ class Signaling:
         before = self.negotiation
         self.negotiation = jsep.rollback(before)
         self._made = None
+        self._undo_restart()
         heard = self._transceivers.unplace(self.negotiation)
         self._follow(before)
         for event in heard:
@@ -266,8 +269,14 @@ class Signaling:
         if negotiation.sections is not before.sections:
             self._transceivers.settle(negotiation.sections, final=stable)
             if stable and self._restarted:
+                self._ice.keep_restart()
                 self._restarted = self._restart_wanted = False
-        if negotiation.transport is not None and negotiation.dtls_role is not None:
+        offered = negotiation.state in {SignalingState.HAVE_LOCAL_OFFER, SignalingState.HAVE_REMOTE_OFFER}
+        if (
+            negotiation.transport is not None
+            and negotiation.dtls_role is not None
+            and not (offered and self._restarted)  # what is only offered can still be rolled back
+        ):
             self._ice.start(self.controlling)
             self.start_transports()
         if negotiation.state is not before.state:
@@ -296,6 +305,11 @@ class Signaling:
         self._ice.restart()
         self._restarted = True
 
+    def _undo_restart(self) -> None:
+        """A restart that nobody agreed on did not happen; if it was ours, it is still wanted."""
+        if self._restarted and self._ice.undo_restart():
+            self._restarted = False
+
     def _tell_ice(self, transport: jsep.RemoteTransport | None, *, offered: bool) -> None:
         if transport is None:
             return
@@ -309,7 +323,11 @@ class Signaling:
                 return
             if known is not None:
                 self._restart()
-            self._ice.set_remote_parameters(parameters)
+            try:
+                self._ice.set_remote_parameters(parameters)
+            except StackError:
+                self._undo_restart()
+                raise
             self._told.clear()
         for text in transport.candidates:
             self._tell_text(text)

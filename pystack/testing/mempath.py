@@ -206,6 +206,7 @@ class MemoryTransport:
         self._path._carrier = _Carrier(self.link, self._arrive_there)
         self._local = IceParameters(network._name(self), f"password-of-{number:010d}", lite)
         self._remote: IceParameters | None = None
+        self._former: tuple[IceParameters, IceParameters | None, GatheringState] | None = None
         self._heard = 0.0
         self._checking: asyncio.TimerHandle | None = None
         self._counters: Counter[str] = Counter()
@@ -311,11 +312,24 @@ class MemoryTransport:
 
     def restart(self) -> None:
         """Take new credentials and look again; data flows meanwhile."""
+        if self._former is None:
+            self._former = (self._local, self._remote, self._gathering)
         self._local = IceParameters(self._network._name(self), self._local.pwd, self._lite)
         self._remote = None
         self._gathering = "new"
         if self._state == "failed":
             self._state = "new"
+
+    def keep_restart(self) -> None:
+        """Both sides agree on the new credentials."""
+        self._former = None
+
+    def undo_restart(self) -> bool:
+        """Go back to the credentials before."""
+        former, self._former = self._former, None
+        if former is not None:
+            self._local, self._remote, self._gathering = former
+        return former is not None
 
     def counters(self) -> Mapping[str, int]:
         """Datagrams and bytes out and in."""

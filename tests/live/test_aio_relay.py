@@ -224,7 +224,8 @@ def test_a_wrong_password_gives_no_candidate():
 
 
 @pytest.mark.parametrize("when", ["gathering", "gathered"])
-def test_a_restart_gives_the_old_relay_back(when):
+@pytest.mark.parametrize("then", ["keep", "undo"])
+def test_a_restart_gives_the_relay_back_that_is_not_needed(when, then):
     async def main():
         server = TurnServer(asyncio.get_running_loop())
         a = FullTransport(FullIceOptions(policy="relay", servers=(server.server,)))
@@ -233,6 +234,12 @@ def test_a_restart_gives_the_old_relay_back(when):
             await until(lambda: a.gathering_state == "complete")
         a.restart()
         a.gather()
+        if when == "gathered":
+            await until(lambda: len(server.relays) == 2)
+        if then == "keep":
+            a.keep_restart()
+        else:
+            assert a.undo_restart()
         await until(lambda: a.gathering_state == "complete")
         await until(lambda: server.methods.count(REFRESH) == 1)
         assert len(server.relays) == 1

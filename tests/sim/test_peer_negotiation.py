@@ -506,24 +506,87 @@ def test_an_ice_restart_asked_for_during_an_offer_waits_for_its_answer() -> None
     run(main())
 
 
-def test_an_ice_restart_rolled_back_in_a_glare_heals() -> None:
+def credentials_of(connection: PeerConnection) -> tuple[Any, Any]:
+    return connection._ice.local_parameters, connection._ice.remote_parameters
+
+
+async def stays_connected(*connections: PeerConnection) -> None:
+    await asyncio.sleep(60)
+    assert [each.connection_state for each in connections] == ["connected"] * len(connections)
+    assert [each.signaling_state for each in connections] == ["stable"] * len(connections)
+
+
+def test_an_ice_restart_rolled_back_in_a_glare_is_undone_and_asked_for_again() -> None:
     async def main() -> None:
         async with peer_pair(MemoryNetwork(), quick()) as (polite, impolite):
             channel = polite.create_data_channel("x")
             await negotiate(polite, impolite)
             await channel.wait_open(timeout=10)
+            before = (credentials_of(polite), credentials_of(impolite))
+            needed: list[PeerConnection] = []
+            for each in (polite, impolite):
+                each.listen(
+                    lambda event, each=each: needed.append(each) if isinstance(event, NegotiationNeeded) else None
+                )
+            await asyncio.sleep(0.1)
+            needed.clear()
             await polite.set_local_description(await polite.create_offer(ice_restart=True))
+            assert credentials_of(polite) != before[0]
             impolite.add_transceiver("audio", track_id="t")
             await polite.set_remote_description(await offer_of(impolite))
-            needed: list[Any] = []
-            impolite.listen(lambda event: needed.append(event) if isinstance(event, NegotiationNeeded) else None)
             await impolite.set_remote_description(await offer_of(polite))
+            assert (credentials_of(polite), credentials_of(impolite)) == before, "nothing was restarted"
             await asyncio.sleep(0.1)
-            assert needed, "the credentials in the answer are a surprise: a restart brings both together again"
-            await negotiate(impolite, polite)
-            await asyncio.sleep(60)
-            assert polite.connection_state == impolite.connection_state == "connected"
-            assert polite.signaling_state == impolite.signaling_state == "stable"
+            assert needed == [polite], "the restart is still wanted, by whoever asked for it"
+            await stays_connected(polite, impolite)
+            await negotiate(polite, impolite)
+            after = (credentials_of(polite), credentials_of(impolite))
+            assert all(old != new for old, new in zip(before, after, strict=True))
+            assert after[0] == after[1][::-1]
+            await stays_connected(polite, impolite)
+            assert needed == [polite]
+
+    run(main())
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_an_ice_restart_that_is_rolled_back_is_undone_and_no_other_exchange_is_needed(whose: str) -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), quick()) as (one, other):
+            channel = one.create_data_channel("x")
+            await negotiate(one, other)
+            await channel.wait_open(timeout=10)
+            before = (credentials_of(one), credentials_of(other))
+            offer = await one.create_offer(ice_restart=True)
+            await one.set_local_description(offer)
+            if whose == "theirs":
+                await other.set_remote_description(offer)
+                assert credentials_of(other) != before[1]
+                await other.set_remote_description(SessionDescription("rollback"))
+            await one.set_local_description(SessionDescription("rollback"))
+            assert (credentials_of(one), credentials_of(other)) == before
+            await stays_connected(one, other)
+            await negotiate(other, one)  # the answer brings no surprise
+            assert (credentials_of(one), credentials_of(other)) == before
+            await channel.write("alive")
+            await stays_connected(one, other)
+
+    run(main())
+
+
+def test_an_ice_restart_that_was_only_made_is_undone_by_the_peers_offer() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), quick()) as (one, other):
+            one.create_data_channel("x")
+            await negotiate(one, other)
+            before = (credentials_of(one), credentials_of(other))
+            stale = await one.create_offer(ice_restart=True)
+            await one.set_remote_description(await offer_of(other))
+            with pytest.raises(LocalProtocolError):
+                await one.set_local_description(stale)
+            await other.set_remote_description(await offer_of(one))
+            assert (credentials_of(one), credentials_of(other)) == before
+            await stays_connected(one, other)
 
     run(main())
 
