@@ -15,7 +15,14 @@ author = "the pystack authors"
 project_copyright = "the pystack authors, Apache-2.0"
 version = release = pystack.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "existing_names", "state_tables"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "existing_names",
+    "state_tables",
+    "whole_reference",
+]
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

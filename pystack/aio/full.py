@@ -64,6 +64,7 @@ class FullTransport:
         self._state: IceState = "new"
         self._reason: Reason | None = None
         self._refused = False
+        self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
@@ -127,10 +128,16 @@ class FullTransport:
         return self._way is not None and not self._refused
 
     def counters(self) -> Mapping[str, int]:
-        """Datagrams and bytes in and out, and everything dropped."""
+        """Datagrams and bytes in and out; the same for the sockets, checks included; and everything dropped."""
         total = Counter(self._counters)
         for agent in self._agents():
             total.update(agent.counters())
+        for name in ("datagrams_in", "bytes_in", "datagrams_out", "bytes_out"):
+            total[f"socket_{name}"] = total.pop(name, 0)  # with the checks in them, and they end with their agent
+        total["datagrams_in"] = self._datagrams_in
+        total["bytes_in"] = self._bytes_in
+        total["datagrams_out"] = self._datagrams_out
+        total["bytes_out"] = self._bytes_out
         return total
 
     # -- commands
@@ -217,6 +224,9 @@ class FullTransport:
         taken = 0 if self._way is None else self._way.send(batch)
         if taken < len(batch):
             self._refused = self._state != "closed"
+            batch = batch[:taken]
+        self._datagrams_out += taken
+        self._bytes_out += len(batch[0]) if taken == 1 else sum(map(len, batch))
         return taken
 
     def close(self) -> None:
@@ -248,6 +258,8 @@ class FullTransport:
 
     def deliver(self, batch: list[bytes], now: float) -> None:
         """Data from an address that has proved itself."""
+        self._datagrams_in += len(batch)
+        self._bytes_in += sum(map(len, batch))
         self._call(self.on_datagrams, batch, now)
 
     def nominated(self, agent: Agent, way: Way) -> None:

@@ -45,7 +45,7 @@ class Runtime:
         self.version = version
         self._loop = asyncio.get_running_loop()
         self._mux = mux
-        self._peer = Configuration(certificate=Certificate.generate(time.time()))
+        self._peer = Configuration(certificate=Certificate.generate(time.time()), inbox_rtcp=0)
         self._options = config.room_options(version)
         self._randomness = SecretRandomness()
         self._epoch = time.time() - self._loop.time()

@@ -501,7 +501,7 @@ def test_noise_and_strangers_at_a_port_of_ours():
         check = binding_request(
             bytes(12), f"{local.ufrag}:{b.local_parameters.ufrag}", b"guessed", priority=1, tie_breaker=1
         )
-        before = a.counters()["datagrams_in"]
+        before = a.counters()["socket_datagrams_in"]
         for turn in range(1000):
             data = rng.randbytes(rng.randrange(1, 200)) if turn % 3 else (mutate(check, rng) or b"\0")
             stranger.sendto(data, (host, port))
@@ -509,7 +509,7 @@ def test_noise_and_strangers_at_a_port_of_ours():
                 stranger.sendto(binding_request(bytes(12), "who:knows", b"x", priority=1, tie_breaker=1), (host, port))
                 stranger.sendto(check.replace(bytes(12), bytes(11) + b"x"), (host, port))
                 await asyncio.sleep(0)
-        await until(lambda: a.counters()["datagrams_in"] - before == 1040)
+        await until(lambda: a.counters()["socket_datagrams_in"] - before == 1040)
         assert b.send([b"\x80 hello"]) == 1
         await until(lambda: ear_a.data == [b"\x80 hello"])
         counters = a.counters()

@@ -74,6 +74,28 @@ async def live() -> None:
         await talk(one, other)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_bytes_that_one_side_counts_are_those_of_the_other(shared: bool) -> None:
+    async def main() -> None:
+        async with await UdpMux.open("127.0.0.1", 0) as mux:
+            theirs = Configuration(mux=mux, session=SESSION) if shared else HERE
+            async with PeerConnection(HERE) as one, PeerConnection(theirs) as other:
+                await talk(one, other)
+                for _ in range(100):
+                    ours, others = one.get_stats()["T"], other.get_stats()["T"]
+                    assert ours["type"] == others["type"] == "transport"
+                    counted = [
+                        (here["packetsSent"], here["bytesSent"], there["packetsReceived"], there["bytesReceived"])
+                        for here, there in ((ours, others), (others, ours))
+                    ]
+                    if all(each[0] == each[2] > 10 for each in counted):
+                        break
+                    await asyncio.sleep(0.01)  # something is under way
+                assert all(each[:2] == each[2:] for each in counted)
+
+    asyncio.run(main())
+
+
 @asynccontextmanager
 async def server() -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """A shared port, and what connects to it, talks and closes."""
