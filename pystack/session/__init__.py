@@ -3,6 +3,7 @@
 from pystack.session.demux import classify
 from pystack.session.events import DataTransportEnded, DtlsStateChanged, Secured
 from pystack.session.options import SessionOptions
+from pystack.session.pacing import LeakyBucket, Pacer
 from pystack.session.session import Session
 from pystack.session.transport_state import ConnectionState, DtlsState, IceState, connection_state
 
@@ -12,6 +13,8 @@ __all__ = [
     "DtlsState",
     "DtlsStateChanged",
     "IceState",
+    "LeakyBucket",
+    "Pacer",
     "Secured",
     "Session",
     "SessionOptions",

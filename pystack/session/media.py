@@ -1,11 +1,13 @@
 """Protected media on its way down: what waits for the path, and when it is too old to be worth sending.
 
-Sans-IO and bounded twice: by the age of a packet and by their number. Used by the session alone.
+Sans-IO and bounded twice: by the age of a packet and by their number. The :class:`pystack.session.pacing.Pacer` that
+lets everything through, used by the session unless it is given another.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 __all__ = ["MediaQueue"]
 
@@ -36,6 +38,18 @@ class MediaQueue:
             self._waiting.popleft()
             self.dropped_full += 1
         self._waiting.append((now, packet))
+
+    def push_control(self, packet: bytes, now: float) -> None:
+        """Queue one packet of RTCP, in its order."""
+        self.push(packet, now)
+
+    @property
+    def deadline(self) -> float:
+        """``inf``: what lies here waits for the path, not for a time."""
+        return inf
+
+    def tick(self, now: float) -> None:
+        """Nothing comes with time."""
 
     def pop_into(self, out: list[bytes], now: float, room: float) -> None:
         """Move up to ``room`` packets into ``out``, oldest first, dropping those that are too old."""

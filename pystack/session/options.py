@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from pystack.datachannel import ChannelOptions
 from pystack.dtls import DtlsOptions
 from pystack.rtp import RtpSessionOptions
 from pystack.sctp import AssociationOptions
+from pystack.session.pacing import Pacer
 
 __all__ = ["SessionOptions"]
 
@@ -21,6 +24,8 @@ class SessionOptions:
             before the answer, media before the keys.
         media_age: seconds after which an RTP packet that the path would not take is dropped; late media is worthless.
         media_packets: how many protected packets may wait for the path.
+        pacer: makes what spreads the media of one session; ``None`` lets everything through at once, bounded by the two
+            values above.
     """
 
     dtls: DtlsOptions = attrs.field(factory=DtlsOptions)
@@ -30,3 +35,4 @@ class SessionOptions:
     held_datagrams: int = 32
     media_age: float = 0.1
     media_packets: int = 2048
+    pacer: Callable[[], Pacer] | None = None

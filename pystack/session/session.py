@@ -31,6 +31,7 @@ from pystack.session.demux import DTLS, RTCP, RTP, classify
 from pystack.session.events import DataTransportEnded, DtlsStateChanged, Secured
 from pystack.session.media import MediaQueue
 from pystack.session.options import SessionOptions
+from pystack.session.pacing import Pacer
 from pystack.session.protection import protect_media
 from pystack.session.transport_state import DtlsState
 from pystack.srtp import SrtpReceiver, SrtpSender
@@ -86,7 +87,9 @@ class Session:
         self._secured = False
         self._data_wanted = False
         self._data_started = False
-        self._media = MediaQueue(options.media_age, options.media_packets)
+        self.pacer: Pacer = (
+            MediaQueue(options.media_age, options.media_packets) if options.pacer is None else options.pacer()
+        )
         self._held: list[bytes] = []
         self._farewell: list[bytes] = []
         self.secured: Secured | None = None
@@ -154,7 +157,7 @@ class Session:
         if parts is None:
             return False
         self._media_flows = True
-        self._media.push(protect.protect_parts(*parts), now)
+        self.pacer.push(protect.protect_parts(*parts), now)
         return True
 
     def send_rtcp(self, packet: RtcpPacket | bytes) -> bool:
@@ -213,7 +216,7 @@ class Session:
             ("rtp", self.rtp.drops),
             ("datachannel", self.channels.drops),
             ("sctp", self._association.drops),
-            ("media", {"late": self._media.dropped_late, "full": self._media.dropped_full}),
+            ("media", {"late": self.pacer.dropped_late, "full": self.pacer.dropped_full}),
         ]
         if self._engine is not None:
             parts.append(("dtls", self._engine.drops))
@@ -230,7 +233,7 @@ class Session:
             return inf
         engine = self._engine
         below = inf if engine is None else engine.deadline
-        return min(below, self.channels.deadline, self.rtp.deadline)
+        return min(below, self.channels.deadline, self.rtp.deadline, self.pacer.deadline)
 
     def receive(self, data: bytes, now: float) -> None:
         """Take one datagram that is not STUN."""
@@ -283,6 +286,8 @@ class Session:
             self.channels.tick(now)
         if self.rtp.deadline <= now:
             self.rtp.tick(now)
+        if self.pacer.deadline <= now:
+            self.pacer.tick(now)
 
     def flush(self, now: float, limit: float = inf) -> list[bytes]:
         """Hand over the datagrams that should go out: handshake, then media and reports, then data."""
@@ -299,8 +304,8 @@ class Session:
         protect = self._protect
         if protect is not None and self._media_flows:
             self._collect_rtp(protect, now)
-            if self._media:
-                self._media.pop_into(out, now, limit - len(out))
+            if self.pacer:
+                self.pacer.pop_into(out, now, limit - len(out))
         if self._data_started and len(out) < limit:
             seal = engine.seal
             out.extend([seal(packet) for packet in self.channels.flush(now, limit - len(out))])
@@ -401,9 +406,9 @@ class Session:
         """Move what the RTP session wants to send, retransmissions and reports, into the media queue."""
         media, reports = self.rtp.flush(now)
         for packet in media:
-            self._media.push(protect.protect(packet), now)
+            self.pacer.push(protect.protect(packet), now)
         for packet in reports:
-            self._media.push(protect.protect_rtcp(packet), now)
+            self.pacer.push_control(protect.protect_rtcp(packet), now)
 
     def _finish(self, now: float, reason: Reason, *, dtls_alive: bool = True) -> None:
         """The one exit: every layer ends with it, and says so to everybody, now."""
@@ -419,7 +424,7 @@ class Session:
             if self._secured and dtls_alive:
                 if protect is not None:
                     self._collect_rtp(protect, now)
-                    self._media.pop_into(farewell, now, inf)
+                    self.pacer.pop_into(farewell, now, inf)
                 if self._data_started:
                     farewell += [engine.seal(packet) for packet in self.channels.flush(now)]
             engine.close(now)
@@ -428,6 +433,6 @@ class Session:
         self._set_dtls_state("closed" if reason == LOCAL or isinstance(reason, PeerClosed) else "failed")
         self._absorb_channels(now)
         self._held.clear()
-        self._media.clear()
+        self.pacer.clear()
         self._protect = self._unprotect = self._engine = None
         self._events.append(Ended(reason))

@@ -10,10 +10,11 @@ from pystack.base import SeededRandomness
 from pystack.dtls import Certificate, SeededProvider
 from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
 from pystack.rtp.extensions import MID, TRANSPORT_SEQUENCE
-from pystack.session import Session, SessionOptions
+from pystack.session import LeakyBucket, Session, SessionOptions
 from pystack.testing.laws import START, Command, CoreLaws, Scenario, Side
 
 LIMIT = 1280
+AS_IS = SessionOptions()
 CERTIFICATES = {
     role: Certificate.generate(1.7e9, SeededProvider(SeededRandomness(role))) for role in ("client", "server")
 }
@@ -21,9 +22,9 @@ VP8 = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack", 
 EXTENSIONS = HeaderExtensionMap({4: MID, 3: TRANSPORT_SEQUENCE})
 
 
-def make_session(role: Literal["client", "server"], seed: int) -> Session:
+def make_session(role: Literal["client", "server"], seed: int, options: SessionOptions = AS_IS) -> Session:
     randomness = SeededRandomness(f"{role} {seed}")
-    session = Session(CERTIFICATES[role], SessionOptions(), randomness, provider=SeededProvider(randomness))
+    session = Session(CERTIFICATES[role], options, randomness, provider=SeededProvider(randomness))
     session.rtp.set_receiver(1, mid="0", kind="video", codecs=[VP8], extensions=EXTENSIONS)
     session.rtp.set_sender(
         1, mid="0", kind="video", ssrc=1000 + len(role), rtx_ssrc=2000, codecs=[VP8], extensions=EXTENSIONS
@@ -66,6 +67,27 @@ class TestSessionLaws(CoreLaws):
         return Scenario(
             sides=sides,
             commands=[*COMMANDS, Command("close", lambda core, _, now: core.close(now))],
+            end=lambda core, now: core.abort(now),
+            memory=2_000_000,
+        )
+
+
+class TestSessionLawsPaced(CoreLaws):
+    """With a pacer that holds media back, so that its deadline is one of the session's."""
+
+    examples = 8
+    flood = 1000
+
+    def make(self, seed: int) -> Scenario:
+        paced = SessionOptions(pacer=lambda: LeakyBucket(20_000, 2_000, limit=64))
+        sides = []
+        for role in ("client", "server"):
+            session = make_session(role, seed, paced)
+            start(session, role, START)
+            sides.append(Side(role, session, limit=LIMIT))
+        return Scenario(
+            sides=sides,
+            commands=[COMMANDS[0], COMMANDS[1], Command("close", lambda core, _, now: core.close(now))],
             end=lambda core, now: core.abort(now),
             memory=2_000_000,
         )
