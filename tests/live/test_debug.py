@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from pystack import Certificate, Configuration, DebugOptions, PeerConnection, RtpPacket, UdpMux, connect
-from pystack.testing import read_capture
+from pystack.testing import LinkOptions, read_capture, run
+from pystack.testing.mempath import MemoryNetwork
+from pystack.testing.peers import peer_pair
 
 TEXT = "hello, Wireshark"
 
@@ -204,3 +206,22 @@ def test_checks_on_a_shared_port_are_seen_too(tmp_path: Path) -> None:
     assert re.search(r"ice       ← request ([0-9a-f]{24}) (?s:.*)ice       → success \1", trace.read_text())
     checks = [datagram for datagram in read_capture(capture) if datagram.payload[0] < 4]
     assert len({datagram.source for datagram in checks}) == 2
+
+
+def test_a_simulated_network_is_written_down_in_its_own_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        network = MemoryNetwork(LinkOptions(delay=0.05, loss=0.2), seed=5)
+        async with peer_pair(network, Configuration(debug=str(tmp_path))) as (one, other):
+            chat = one.create_data_channel("chat")
+            await connect(one, other, timeout=60)
+            for _ in range(20):
+                await chat.write(bytes(1000))
+                await asyncio.sleep(1)
+
+    run(main())
+    traces = sorted(tmp_path.glob("*.txt"))
+    assert len(traces) == 2
+    last = re.findall(r"^ *(\d+\.\d{6})  ", traces[0].read_text(), re.MULTILINE)[-1]
+    assert float(last) > 20
+    captured = read_capture(traces[0].with_suffix(".pcapng"))
+    assert captured[-1].time - captured[0].time > 20
