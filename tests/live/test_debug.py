@@ -62,6 +62,7 @@ def test_wireshark_reads_the_capture_and_decrypts_it_by_itself(tmp_path: Path) -
             "PT=DynamicRTP-Type-111",
         ):
             assert words in shown, (name, words)
+        assert "Malformed" not in tshark("-r", str(capture), "-q", "-z", "expert")
         plain = tshark("-r", str(capture), "-x", "-Y", "dtls.app_data")
         assert plain.count("Decrypted DTLS (") == plain.count("Frame (") > 5
         # What is decrypted is SCTP, and has our text; the same lies beside it as plain SCTP.

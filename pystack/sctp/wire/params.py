@@ -46,8 +46,13 @@ def encode_parameter(kind: int, value: bytes) -> bytes:
 
 
 def encode_parameters(parameters: Iterable[Parameter]) -> bytes:
-    """All of them, one after the other."""
-    return b"".join(encode_parameter(kind, value) for kind, value in parameters)
+    """All of them, one after the other; what pads the last is the chunk's padding (RFC 9260 section 3.2)."""
+    encoded, padding = [], 0
+    for kind, value in parameters:
+        encoded.append(encode_parameter(kind, value))
+        padding = -len(value) & 3
+    data = b"".join(encoded)
+    return data[:-padding] if padding else data
 
 
 def decode_parameters(data: bytes) -> list[Parameter]:

@@ -218,3 +218,14 @@ def test_what_cannot_be_read_is_a_decode_error(decode, bad):
 def test_shifted_gaps_equal_each_one_shifted(offsets, by):
     gaps = b"".join((by + one).to_bytes(2, "big") for one in offsets)
     assert list(unpack_gaps(shift_gaps(gaps, by))) == offsets
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=9)), max_size=4))
+def test_the_length_of_a_chunk_does_not_count_the_padding_of_its_last_parameter(parameters):
+    """RFC 9260 section 3.2; Wireshark calls it malformed."""
+    chunk = InitChunk(1, 2, 3, 4, 5, parameters, ack=True).encode()
+    sizes = [4 + len(value) for _, value in parameters]
+    padded = [size + (-size & 3) for size in sizes[:-1]] + sizes[-1:]
+    assert int.from_bytes(chunk[2:4], "big") == 20 + sum(padded)
+    assert len(chunk) % 4 == 0
+    assert decode_parameters(chunk[20 : int.from_bytes(chunk[2:4], "big")]) == parameters
