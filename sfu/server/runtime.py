@@ -1,4 +1,4 @@
-"""All rooms of one server on asyncio, and what they share: the UDP port and the DTLS certificate."""
+"""All rooms of one server on asyncio, and what they share: the UDP port, the certificate, the bound of history."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pystack import Configuration
 from pystack.aio import UdpMux
 from pystack.base import SecretRandomness
 from pystack.dtls import Certificate
+from pystack.rtp import HistoryBudget, RtpSessionOptions
+from pystack.session import SessionOptions
 from sfu.rooms import Admission, LeaveReason, Room, RoomFull, too_much
 from sfu.server.config import Config
 from sfu.server.media_session import MediaOwner, MediaSession
@@ -23,6 +25,8 @@ from sfu.signal import ClientHello
 
 __all__ = ["Refused", "Runtime"]
 
+_HISTORY_BYTES: Final = 256_000_000
+"""What all members together may hold of sent packets, in case they are asked for again."""
 _MAX_CAPABILITIES: Final = 64
 """What a client may list of what it can; everybody in the room is told."""
 
@@ -45,7 +49,11 @@ class Runtime:
         self.version = version
         self._loop = asyncio.get_running_loop()
         self._mux = mux
-        self._peer = Configuration(certificate=Certificate.generate(time.time()), inbox_rtcp=0)
+        # One budget for all: a payload goes to many, and counts once.
+        rtp = RtpSessionOptions(history_budget=HistoryBudget(_HISTORY_BYTES))
+        self._peer = Configuration(
+            certificate=Certificate.generate(time.time()), inbox_rtcp=0, session=SessionOptions(rtp=rtp)
+        )
         self._options = config.room_options(version)
         self._randomness = SecretRandomness()
         self._epoch = time.time() - self._loop.time()

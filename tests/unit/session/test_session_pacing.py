@@ -1,14 +1,57 @@
 """Pacers: one that lets everything through, and a leaky bucket, against what a bucket promises."""
 
 from math import inf
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pystack.base import SeededRandomness
+from pystack.dtls import Certificate, SeededProvider
 from pystack.errors import InvalidArgument
-from pystack.session import LeakyBucket, Pacer
+from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
+from pystack.session import LeakyBucket, Pacer, Session, SessionOptions
 from pystack.session.media import MediaQueue
+
+VP8 = CodecSpec(payload_type=96, name="VP8", clock_rate=90000)
+
+
+def connected(options: SessionOptions) -> list[Session]:
+    """Two sessions after the handshake; the first one sends a stream."""
+    roles: tuple[Literal["client", "server"], ...] = ("client", "server")
+    providers = [SeededProvider(SeededRandomness(role)) for role in roles]
+    certificates = [Certificate.generate(1.7e9, provider) for provider in providers]
+    sessions = [
+        Session(certificates[side], options, SeededRandomness(side), provider=providers[side]) for side in (0, 1)
+    ]
+    for side, session in enumerate(sessions):
+        session.start(roles[side], (("sha-256", certificates[1 - side].fingerprint()),), 1.0)
+    for _ in range(8):
+        for side, session in enumerate(sessions):
+            for data in session.flush(1.0):
+                sessions[1 - side].receive(data, 1.0)
+    sessions[0].rtp.set_sender(1, mid="0", kind="video", ssrc=7, codecs=[VP8], extensions=HeaderExtensionMap())
+    return sessions
+
+
+def test_a_session_hands_the_pacers_deadline_up_and_media_goes_when_it_comes() -> None:
+    session, _ = connected(SessionOptions(pacer=lambda: LeakyBucket(1000, 250, age=10.0)))
+    for number in range(10):
+        packet = RtpPacket(payload_type=96, sequence_number=number, payload=bytes(100 - 12 - 16))
+        assert session.send_rtp(1, packet, 2.0)
+    media = [data for data in session.flush(2.0) if len(data) == 100]
+    assert len(media) == 3
+    gone = len(media)
+    now = 2.0
+    while gone < 10:
+        assert session.deadline <= session.pacer.deadline
+        now = session.deadline
+        session.tick(now)
+        gone += sum(len(data) == 100 for data in session.flush(now))
+    # What is beyond the burst, and a report on the way.
+    assert 2.0 + (1000 - 250 - 100) / 1000 <= now <= 2.8
+    assert session.dropped() == {}
 
 
 def popped(pacer: Pacer, now: float, room: float = inf) -> list[bytes]:
