@@ -57,3 +57,26 @@ def test_a_case_that_is_not_there_is_named():
     assert done.returncode == 2
     assert "nonsense" in done.stderr
     assert "gcm-protect" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.component("aiortc")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("memory", "--rounds", "1"), {"idle": 1 / 0.7}),
+        (
+            ("rtp", "--rounds", "3", "--case", "parse-ext4", "--case", "rewrite-ext4"),
+            dict.fromkeys(("parse-ext4", "rewrite-ext4"), 3),
+        ),
+    ],
+    ids=["memory", "rtp"],
+)
+def test_an_idle_connection_and_a_rewritten_packet_cost_what_is_promised(arguments, expected, tmp_path):
+    result = benchmark(*arguments, "--plot", str(tmp_path / "drawn.svg"))
+    print(result)
+    ratios = {case["case"]: case["ratio"] for case in result["cases"]}
+    assert ratios.keys() == expected.keys()
+    assert all(ratios[name] >= least for name, least in expected.items()), ratios
+    assert (tmp_path / "drawn.svg").read_text().startswith("<svg")

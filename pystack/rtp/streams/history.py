@@ -66,23 +66,22 @@ class HistoryBudget:
         """Packets that are watched, forgotten ones that are not the oldest included."""
         return len(self._order)
 
-    def take(self, kept: SentPacket, now: float) -> None:
-        """A history keeps a packet. Hot. The oldest ones may be forgotten for it."""
-        payload = kept[PAYLOAD]
-        if payload is self._last and self._share[1]:
-            share = self._share
+    def take(self, kept: SentPacket, payload: bytes, size: int, now: float) -> None:
+        """A history keeps a packet of ``size`` bytes. Hot. The oldest ones may be forgotten for it."""
+        share = self._share
+        if payload is self._last and share[1]:
             share[1] += 1
-            self.size += len(kept[HEADER]) + OVERHEAD
+            self.size += size - share[0] + OVERHEAD
         else:
             self._last = payload
             # What the payload costs, and how many hold it: the last one gives the bytes back.
             share = self._share = [len(payload), 1]
-            self.size += len(kept[HEADER]) + len(payload) + OVERHEAD
+            self.size += size + OVERHEAD
         kept[SHARE] = share
         order = self._order
         order.append(kept)
         oldest = order[0]
-        if oldest[HISTORY] is None or now - oldest[SENT_AT] > self._max_age or self.size > self._max_bytes:
+        if self.size > self._max_bytes or now - oldest[SENT_AT] > self._max_age or oldest[HISTORY] is None:
             self.expire(now)
 
     def release(self, kept: SentPacket) -> None:
@@ -159,20 +158,27 @@ class PacketHistory:
     def add(self, number: int, now: float, header: bytes, payload: bytes) -> None:
         """Keep a packet. Hot. Numbers may come out of order; one that comes again replaces the first."""
         mask = self._mask
-        if number > self._newest:
-            if self._newest < 0:
+        slot = number & mask
+        newest = self._newest
+        if number > newest:
+            self._newest = number
+            if newest < 0:
                 self._oldest = number
                 self._ring = [None] * (mask + 1)
-            self._newest = number
-            if number - self._oldest > mask:
-                self._drop_below(number - mask)
+            elif number - self._oldest > mask:
+                if number == newest + 1:
+                    self._oldest = number - mask  # what it pushes out lies in its slot
+                else:
+                    self._drop_below(number - mask)
         elif number < self._oldest:
             return
-        if self._ring[number & mask] is not None:
+        ring = self._ring
+        if ring[slot] is not None:
             self._remove(number)
-        self._ring[number & mask] = kept = [number, now, header, payload, 0, 0.0, None, self]
-        self.size += len(header) + len(payload)
-        self._budget.take(kept, now)
+        ring[slot] = kept = [number, now, header, payload, 0, 0.0, None, self]
+        size = len(header) + len(payload)
+        self.size += size
+        self._budget.take(kept, payload, size, now)
         if self.size > self._max_bytes:
             self._shrink()
 
