@@ -414,7 +414,7 @@ class _Rewriting:
         self.others = pieces[1:] or None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def translation(source: HeaderExtensionMap | None, target: HeaderExtensionMap) -> Translation:
     """The table from ``source`` (``None``: the ids are already those of ``target``) to ``target``, shared."""
     return Translation(source, target)

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
 
-__all__ = ["MAX_SHAPES", "Layout"]
+__all__ = ["MAX_MARKS", "MAX_SHAPES", "Layout"]
 
-MAX_SHAPES: Final = 32
+MAX_SHAPES: Final = 16
 """How many sizes of bodies anybody remembers; a peer that sends more of them only makes itself slow."""
+MAX_MARKS: Final = 48
+"""Structural bytes of a shape that is worth remembering: all ids of the one-byte form, and padding."""
 
 _ONE_BYTE: Final = 0xBEDE
 
@@ -29,7 +31,7 @@ class Layout:
         body: a body of this shape.
 
     Raises:
-        ValueError: the body is malformed or has no elements at all.
+        ValueError: the body is malformed, has no elements, or more structural bytes than are worth remembering.
 
     Attributes:
         profile: as given.
@@ -59,6 +61,8 @@ def _walk(profile: int, body: bytes) -> tuple[list[int], list[tuple[int, int, in
     at, size = 0, len(body)
     while at < size:
         head = body[at]
+        if len(places) >= MAX_MARKS:
+            raise ValueError("too many elements")
         places.append(at)
         if head == 0:
             at += 1

@@ -16,7 +16,7 @@ from pystack.rtp import (
     RtpPacket,
 )
 from pystack.rtp.extensions import ONE_BYTE, TWO_BYTE, Translation, elements, find, write
-from pystack.rtp.layout import MAX_SHAPES, Layout
+from pystack.rtp.layout import MAX_MARKS, MAX_SHAPES, Layout
 from pystack.rtp.streams.rewriter import HeaderRewriter
 from pystack.rtp.streams.writer import ExtensionWriter, TransportSequence
 
@@ -114,5 +114,9 @@ def test_a_peer_that_varies_its_shapes_makes_nothing_grow() -> None:
         packet = RtpPacket(extension_profile=profile, extension=body)
         assert reader.read(packet) == (find(profile, body, 6),)
         assert which.apply(profile, body) == which.translate(profile, body)
+    padded = RtpPacket(extension_profile=ONE_BYTE, extension=b"\x60x" + bytes(60_002))
+    assert reader.read(padded) == (b"x",)
+    assert which.apply(ONE_BYTE, padded.extension) == (True, b"\x30x")
+    assert max(len(plan.expected) for plan in (*reader._plans.values(), *which._plans.values())) <= MAX_MARKS + 1
     assert len(reader._plans) <= MAX_SHAPES
     assert len(which._plans) <= MAX_SHAPES
