@@ -21,6 +21,7 @@ _MODULES: Final = {
     "dtls-server": "dtls_engine",
     "stun": "stun",
     "ice-lite": "ice_lite",
+    "framing": "framing",
     "rtp": "rtp",
     "rtcp": "rtcp",
     "rtp-session": "rtp_session",

@@ -5,9 +5,10 @@ browser connects to us and sends, framed, what it would have sent as datagrams; 
 authenticated request, as always.
 
 What a stranger can take is bounded: so many connections that no session has claimed, each for so long; one unfinished
-frame each. A slow reader is pushed back like a full socket: what is not taken waits in the session, where media grows
-old and is dropped. A peer that vanished is ended by the kernel (TCP_USER_TIMEOUT) or with its session's consent,
-whichever is first; a session that leaves takes its connections with it.
+frame each; and who brings anything but a few checks is shown out. Nobody's bytes hold up the loop for long: one
+readiness event takes ``_READ`` of them. A slow reader is pushed back like a full socket: what is not taken waits in the
+session, where media grows old and is dropped. A peer that vanished is ended by the kernel (TCP_USER_TIMEOUT) or with
+its session's consent, whichever is first; a session that leaves takes its connections with it.
 
 Made by :meth:`pystack.aio.mux.UdpMux.open`.
 """
@@ -26,6 +27,7 @@ import attrs
 
 from pystack.aio.clock import clock_of
 from pystack.ice import Deframer, Path, frame
+from pystack.ice.stun import is_stun
 
 if TYPE_CHECKING:
     from pystack.aio.lite import LiteTransport
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["TcpOptions", "TcpPort", "bind_tcp"]
 
 _BACKLOG: Final = 128
+_READ: Final = 8192
+_HELLO: Final = 16  # frames, empty ones included, that a connection may bring at once while no session has claimed it
+_ANSWERS: Final = 4096  # bytes of answers to checks that may wait behind data: a busy connection must not look dead
 _FAREWELL: Final = 1.0  # seconds for what is written to leave before a connection is cut
 _NOTSENT_LOWAT: Final = 25  # linux/tcp.h
 _USER_TIMEOUT: Final = 18
@@ -199,14 +204,17 @@ class TcpPort:
         self._unclaimed.pop(connection, None)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection of a peer."""
 
     def __init__(self, port: TcpPort) -> None:
         self._port: TcpPort | None = port
         self._transport: asyncio.Transport | None = None
         self._deframer = Deframer()
+        self._buffer = bytearray(_READ)
+        self._view = memoryview(self._buffer)
         self._paused = False
+        self._answers = 0  # bytes of answers that were written although it was paused
         self._waiting: LiteTransport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.address: Address = ()
@@ -223,18 +231,29 @@ class _Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=port.options.buffer, low=port.options.buffer // 4)
         self._timer = port.loop.call_later(port.options.claim_timeout, self._unclaimed)
 
-    def data_received(self, data: bytes) -> None:
-        if self._port is None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        port, deframer = self._port, self._deframer
+        if port is None:
             return
-        datagrams = self._deframer.feed(data)
-        if datagrams:
-            self._port.received(self, datagrams)
+        empty = deframer.empty
+        datagrams = deframer.feed(bytes(self._view[:nbytes]))
+        frames = len(datagrams) + deframer.empty - empty
+        if datagrams and (self._timer is None or frames <= _HELLO):
+            port.received(self, datagrams)
+        if self._timer is not None and (frames > _HELLO or not all(map(is_stun, datagrams))):
+            port.counters["unclaimed_noise"] += 1
+            port.lost(self)
+            self.cut()
 
     def pause_writing(self) -> None:
         self._paused = True
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._answers = 0
         session, self._waiting = self._waiting, None
         if session is not None:
             session.take_turn()
@@ -253,7 +272,9 @@ class _Connection(asyncio.Protocol):
         port, transport = self._port, self._transport
         if port is None or transport is None or transport.is_closing():
             return len(batch)
-        if self._paused:
+        if self._paused and session is None and self._answers < _ANSWERS:
+            self._answers += sum(map(len, batch))
+        elif self._paused:
             self._waiting = session or self._waiting
             return 0
         port.counters["datagrams_out"] += len(batch)

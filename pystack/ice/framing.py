@@ -1,7 +1,7 @@
 """Datagrams on a stream (RFC 4571 section 2): each behind its length, two bytes in network order.
 
 ICE over TCP (RFC 6544) carries everything so: STUN, DTLS and media. A reader holds at most one unfinished datagram,
-65,535 bytes. Used by :mod:`pystack.aio.tcp`.
+65,535 bytes, and copies each byte once, however small the pieces are. Used by :mod:`pystack.aio.tcp`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,17 @@ class Deframer:
     __slots__ = ("_rest", "empty")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self.empty = 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived, in pieces of any size; return the datagrams that are whole now, none of them empty."""
-        if self._rest:
-            data = self._rest + data
+        rest = self._rest
+        if rest:
+            rest += data
+            if len(rest) < 2 or len(rest) < 2 + (rest[0] << 8 | rest[1]):
+                return []
+            data = bytes(rest)
         found: list[bytes] = []
         at, end = 0, len(data)
         while end - at >= 2:
@@ -50,7 +54,7 @@ class Deframer:
             else:
                 found.append(data[at + 2 : stop])
             at = stop
-        self._rest = data[at:]
+        rest[:] = data[at:]
         return found
 
     @property

@@ -278,3 +278,66 @@ def test_a_port_in_use_and_a_port_that_is_none():
 
 def test_deframing_is_that_of_the_codec():
     assert Deframer().feed(struct.pack("!H", 3) + b"abc") == [b"abc"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [struct.pack("!H", 3) + b"\x80ab", struct.pack("!H", 30) + bytes(30), bytes(4000), b"\0\1\0" * 1000],
+    ids=["data", "no check", "null packets", "tiny frames"],
+)
+def test_who_brings_anything_but_checks_is_shown_out_at_once(noise):
+    async def main():
+        async with await UdpMux.open(HOST, tcp_port=0) as mux:
+            caller = await Caller.dial(mux)
+            caller.writer.write(noise)
+            await caller.ended()
+            await until(lambda: not mux._ways[1]._connections)
+            assert mux.counters()["tcp_unclaimed_noise"] == 1
+            caller.close()
+
+    go(main)
+
+
+def test_checks_are_answered_although_data_waits_and_within_a_bound():
+    async def main():
+        async with await UdpMux.open(HOST, tcp_port=0, tcp=OPTIONS) as mux:
+            transport, _ = opened(mux)
+            caller = await Caller.dial(mux, transport)
+            caller.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await caller.connect()
+            caller.reader._limit = 1000  # asyncio reads ahead otherwise
+            packet = b"\x90" + bytes(1199)
+            taken = 0
+            while transport.writable:
+                taken += transport.send([packet] * 16)
+                await asyncio.sleep(0)
+            caller.send(caller.request())
+            await until(lambda: transport._agent.checks == 2)
+            assert mux.counters()["answers_dropped"] == 0
+            for _ in range(500):
+                caller.send(caller.request())
+            await until(lambda: transport._agent.checks == 502)
+            assert mux.counters()["answers_dropped"] > 0
+            (connection,) = mux._ways[1]._connections.values()
+            assert connection._answers <= 4096 + 200
+            for _ in range(taken):
+                assert await caller.recv() == packet
+            assert parse(await caller.recv()).message_class is StunClass.SUCCESS
+            caller.close()
+
+    go(main)
+
+
+def test_a_member_that_floods_takes_turns_with_others():
+    async def main():
+        async with await UdpMux.open(HOST, tcp_port=0) as mux:
+            transport, _ = opened(mux)
+            batches = []
+            transport.on_datagrams = lambda batch, now: batches.append(len(batch))
+            caller = await (await Caller.dial(mux, transport)).connect()
+            caller.writer.write(b"\0\1\x80" * 50_000)
+            await until(lambda: sum(batches) == 50_000)
+            assert max(batches) <= 8192 // 3 + 1
+            caller.close()
+
+    go(main)
