@@ -52,6 +52,8 @@ class FullTransport:
         self._farewells = Scope("ICE farewell")
         self._timer = LazyTimer(self._loop, self._tick)
         self._counters: Counter[str] = Counter()
+        self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
+        self._before_selection = (0, 0, 0, 0)  # what had moved when the pair in use took over from another
         self._agent = Agent(self, self._randomness)
         self._active: Agent | None = None  # the agent that has a path; the old one during a restart
         self._former: Agent | None = None  # of the generation before a restart that is not agreed
@@ -64,7 +66,6 @@ class FullTransport:
         self._state: IceState = "new"
         self._reason: Reason | None = None
         self._refused = False
-        self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
@@ -110,16 +111,33 @@ class FullTransport:
         way = self._way
         if way is None:
             return None
-        pair = SelectedPair(way.local, way.remote, way.local_type, way.remote_type)
-        consent = self._consent
-        if consent is None:
-            return pair
+        checks, consent = way.checks, self._consent
+        sent, received, bytes_sent, bytes_received = self._before_selection
+        pair = SelectedPair(
+            way.local,
+            way.remote,
+            way.local_type,
+            way.remote_type,
+            relay_protocol=way.relay_protocol,
+            packets_sent=self._datagrams_out - sent,
+            packets_received=self._datagrams_in - received,
+            bytes_sent=self._bytes_out - bytes_sent,
+            bytes_received=self._bytes_in - bytes_received,
+            checks_sent=checks.requests_sent,
+            responses=checks.responses_received,
+            checks=checks.requests_received,
+            answers=checks.responses_sent,
+            round_trip_time=checks.round_trip_time,
+            total_round_trip_time=checks.total_round_trip_time,
+        )
+        if consent is None or not consent.responses:
+            return pair if consent is None else attrs.evolve(pair, requests=consent.requests)
         return attrs.evolve(
             pair,
             requests=consent.requests,
-            responses=consent.responses,
+            responses=pair.responses + consent.responses,
             round_trip_time=consent.round_trip_time,
-            total_round_trip_time=consent.total_round_trip_time,
+            total_round_trip_time=pair.total_round_trip_time + consent.total_round_trip_time,
         )
 
     @property
@@ -221,12 +239,17 @@ class FullTransport:
 
     def send(self, batch: Sequence[bytes]) -> int:
         """Send on the selected pair; see :class:`~pystack.aio.path.DatagramPath`."""
-        taken = 0 if self._way is None else self._way.send(batch)
+        way = self._way
+        if way is None:
+            taken = 0
+        else:
+            taken = sent = way.send(batch)
+            if way.relay_protocol is not None:
+                taken = len(batch)  # a relay drops what is too much, and has counted it
+            self._datagrams_out += sent
+            self._bytes_out += len(batch[0]) if sent == 1 else sum(map(len, batch[:sent]))
         if taken < len(batch):
             self._refused = self._state != "closed"
-            batch = batch[:taken]
-        self._datagrams_out += taken
-        self._bytes_out += len(batch[0]) if taken == 1 else sum(map(len, batch))
         return taken
 
     def close(self) -> None:
@@ -286,6 +309,8 @@ class FullTransport:
                 now=self._clock(),
                 options=self._options.consent,
             )
+        if self._way is not None:
+            self._before_selection = self._moved()
         self._way = way
         if self._refused:
             self._loop.call_soon(self.has_room)
@@ -311,6 +336,10 @@ class FullTransport:
             self._call(self.on_writable)
 
     # -- inside
+
+    def _moved(self) -> tuple[int, int, int, int]:
+        """Data so far: packets out and in, bytes out and in."""
+        return self._datagrams_out, self._datagrams_in, self._bytes_out, self._bytes_in
 
     def _maybe_connect(self, agent: Agent) -> None:
         if agent.started and not agent.connecting and agent.remote is not None:
@@ -364,6 +393,7 @@ class FullTransport:
     def _lose(self, reason: Reason) -> None:
         """The way is gone. If a restart is under way it goes on, within its own deadline; else this is the end."""
         active, self._active = self._active, None
+        self._before_selection = self._moved()
         self._consent = self._way = None
         if active is not None:
             self._dismiss(active)
@@ -438,6 +468,6 @@ class FullTransport:
         """The loop that all this is on."""
         return self._loop
 
-    def count(self, what: str, by: int = 1) -> None:
+    def count(self, what: str) -> None:
         """Count a drop."""
-        self._counters[what] += by
+        self._counters[what] += 1

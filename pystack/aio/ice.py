@@ -33,6 +33,7 @@ from aioice import turn as aioice_turn
 from aioice.ice import CandidatePair, StunProtocol
 
 from pystack.aio.addresses import local_addresses
+from pystack.aio.checks import Checks
 from pystack.aio.clock import clock_of
 from pystack.aio.ice_options import FullIceOptions, IceServer
 from pystack.aio.scope import Scope
@@ -78,7 +79,7 @@ class AgentOwner(Protocol):
         """The loop that all this is on."""
         ...
 
-    def count(self, what: str, by: int = 1) -> None:
+    def count(self, what: str) -> None:
         """Count a drop."""
 
     def candidate_found(self, agent: Agent, text: str | None) -> None:
@@ -101,7 +102,17 @@ class AgentOwner(Protocol):
 class Way:
     """A nominated pair, as something to send on."""
 
-    __slots__ = ("_address", "_protocol", "_socket", "local", "local_type", "remote", "remote_type")
+    __slots__ = (
+        "_address",
+        "_protocol",
+        "_socket",
+        "checks",
+        "local",
+        "local_type",
+        "relay_protocol",
+        "remote",
+        "remote_type",
+    )
 
     def __init__(self, pair: CandidatePair) -> None:
         self._protocol = cast(_HostProtocol | _RelayProtocol, pair.protocol)
@@ -109,6 +120,8 @@ class Way:
         self.remote: tuple[str, int] = pair.remote_addr
         self.local_type: str = pair.local_candidate.type
         self.remote_type: str = pair.remote_candidate.type
+        self.relay_protocol = self._protocol.kind
+        self.checks = self._protocol.checks_with(self.remote)
         self._socket: UdpEndpoint | None = None
         self._address: Address = self.remote
         if isinstance(self._protocol, _HostProtocol):
@@ -116,7 +129,7 @@ class Way:
             self._address = self._protocol.address_of(self.remote)
 
     def send(self, batch: Sequence[bytes]) -> int:
-        """Send data in order; return how many datagrams were taken. HOT."""
+        """Send data in order; return how many datagrams were taken, by a relay sent. HOT."""
         if self._socket is not None:
             return self._socket.send(batch, self._address)
         return cast(_RelayProtocol, self._protocol).send(batch, self.remote)
@@ -153,6 +166,7 @@ class Agent(aioice.Connection):
         self.connecting = False
         self.dismissed = False
         self._key = self.credentials.key
+        self.clock = clock_of(owner.loop)
 
     @property
     def tie_breaker(self) -> int:
@@ -263,7 +277,7 @@ class Agent(aioice.Connection):
             return
 
     async def _ask_relay(self, server: IceServer) -> None:
-        protocol = _RelayProtocol(self)
+        protocol = _RelayProtocol(self, "tls" if server.tls else server.transport)
         transport = await _allocate(self.owner, server, protocol)
         if self.dismissed:  # by a restart, which leaves the task alone
             transport.close()
@@ -335,6 +349,7 @@ class Agent(aioice.Connection):
                 self.owner.count("stun_unusable")
             else:
                 protocol.admit(address)
+                protocol.checks_with(address).requests_received += 1
                 if not self.started:  # the answer is under way: the peer knows its role already, and ours is the other
                     self.ice_controlling = message.controlling is None
                 self._pass_on(data, protocol, address)
@@ -344,6 +359,7 @@ class Agent(aioice.Connection):
             if self.remote is not None and message.authentic(self.remote.pwd.encode()):
                 # At once: a lite peer may send data right behind the answer that nominates.
                 protocol.admit(address)
+                protocol.checks_with(address).answered(message.transaction_id, self.clock())
             self._pass_on(data, protocol, address)
         elif not self.owner.answered(self, data, protocol, address):
             self.owner.count("stun_unexpected")
@@ -390,7 +406,39 @@ class Agent(aioice.Connection):
                     protocol.abandon()
 
 
-class _HostProtocol(StunProtocol):
+class _CountingProtocol(StunProtocol):
+    """aioice's protocol object, and what it exchanged with each address.
+
+    Attributes:
+        kind: how a relay is reached; ``None`` for a socket of ours.
+    """
+
+    def __init__(self, agent: Agent, kind: str | None = None) -> None:
+        super().__init__(agent)
+        self.kind = kind
+        self._clock = clock_of(agent.owner.loop)
+        self._checks: dict[tuple[str, int], Checks] = {}
+
+    def checks_with(self, address: tuple[str, int]) -> Checks:
+        """The counts of the pair with that address of the peer."""
+        checks = self._checks.get(address)
+        if checks is None:
+            if len(self._checks) >= 2 * MAX_PAIRS:
+                del self._checks[next(iter(self._checks))]
+            checks = self._checks[address] = Checks()
+        return checks
+
+    def send_stun(self, message: aioice_stun.Message, addr: tuple[str, int]) -> None:
+        """Send a STUN message of aioice's."""
+        checks = self.checks_with(addr)
+        if message.message_class is aioice_stun.Class.REQUEST:
+            checks.asked(message.transaction_id, self._clock())
+        else:
+            checks.responses_sent += 1
+        super().send_stun(message, addr)
+
+
+class _HostProtocol(_CountingProtocol):
     """A host candidate: aioice's protocol object over a socket of ours, and the fast way past both."""
 
     def __init__(self, agent: Agent, sock: UdpEndpoint) -> None:
@@ -480,13 +528,12 @@ class _SocketTransport(asyncio.DatagramTransport):
     abort = close
 
 
-class _RelayProtocol(StunProtocol):
+class _RelayProtocol(_CountingProtocol):
     """A relayed candidate: datagrams come one by one from aioice's TURN client."""
 
-    def __init__(self, agent: Agent) -> None:
-        super().__init__(agent)
+    def __init__(self, agent: Agent, kind: str) -> None:
+        super().__init__(agent, kind)
         self._agent = agent
-        self._clock = clock_of(agent.owner.loop)
         self._known: dict[tuple[str, int], None] = {}
 
     @property
@@ -510,8 +557,6 @@ class _RelayProtocol(StunProtocol):
             return
         if data[0] > 3:
             if address in self._known:
-                agent.owner.count("datagrams_in")
-                agent.owner.count("bytes_in", len(data))
                 agent.owner.deliver([data], self._clock())
             else:
                 agent.owner.count("unknown_source")
@@ -521,15 +566,14 @@ class _RelayProtocol(StunProtocol):
             agent.owner.count("stun_malformed")
 
     def send(self, batch: Sequence[bytes], address: tuple[str, int]) -> int:
-        """Send through the relay. It takes everything, and what is too much is dropped and counted."""
-        for data in batch:
-            if len(self.transport._TurnTransport__send_tasks) < _MAX_RELAYING:  # type: ignore[attr-defined]
-                self.transport.sendto(data, address)
-                self._agent.owner.count("datagrams_out")
-                self._agent.owner.count("bytes_out", len(data))
-            else:
-                self._agent.owner.count("relay_full")
-        return len(batch)
+        """Send through the relay; return how many were, from the front. What is too much is dropped and counted."""
+        room = _MAX_RELAYING - len(self.transport._TurnTransport__send_tasks)  # type: ignore[attr-defined]
+        sent = max(0, min(room, len(batch)))
+        for data in batch[:sent]:
+            self.transport.sendto(data, address)
+        for _ in range(len(batch) - sent):
+            self._agent.owner.count("relay_full")
+        return sent
 
     def abandon(self) -> None:
         """Drop the connection to the relay without a word."""

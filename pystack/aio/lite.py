@@ -60,6 +60,7 @@ class LiteTransport:
         self._port: Port | TcpPort | None = None  # where the selected path begins, and where it leads
         self._address: Address = ()
         self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
+        self._before_selection = (0, 0, 0, 0)  # what had moved when the path in use took over from another
         self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
@@ -106,8 +107,18 @@ class LiteTransport:
         if path is None:
             return None
         way, _ = self._mux.way(path)
+        sent, received, bytes_sent, bytes_received = self._before_selection
         return SelectedPair(
-            way.address, (path.host, path.port), "host", protocol=way.protocol, checks=self._agent.checks
+            way.address,
+            (path.host, path.port),
+            "host",
+            protocol=way.protocol,
+            packets_sent=self._datagrams_out - sent,
+            packets_received=self._datagrams_in - received,
+            bytes_sent=self._bytes_out - bytes_sent,
+            bytes_received=self._bytes_in - bytes_received,
+            checks=self._agent.checks,
+            answers=self._agent.checks,
         )
 
     @property
@@ -272,6 +283,8 @@ class LiteTransport:
                 case PathSelected(path):
                     if self._refused and self._selected is None:
                         self._loop.call_soon(self.take_turn)
+                    if self._selected is not None:
+                        self._before_selection = self._moved()
                     self._selected = path
                     self._port, self._address = self._mux.way(path)
                 case GenerationRetired(ufrag):
@@ -282,6 +295,10 @@ class LiteTransport:
                 case Ended():
                     pass
         self._timer.set(agent.deadline)
+
+    def _moved(self) -> tuple[int, int, int, int]:
+        """Data so far: packets out and in, bytes out and in."""
+        return self._datagrams_out, self._datagrams_in, self._bytes_out, self._bytes_in
 
     def _show(self, data: bytes, path: Path, *, arrived: bool) -> None:
         """Let a debugger see a STUN message."""

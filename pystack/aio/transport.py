@@ -53,16 +53,21 @@ class IceParameters:
 
 @attrs.frozen
 class SelectedPair:
-    """Where the datagrams go now, and what is known of that path.
+    """Where the datagrams go now, and what is known of that path; equal to itself whatever was counted meanwhile.
 
     Attributes:
         local, remote: ``(host, port)``.
         local_type, remote_type: of candidate: ``host``, ``srflx``, ``prflx`` or ``relay``. A lite agent knows the
             peer by its checks alone, which makes it ``prflx``.
         protocol: ``udp`` or ``tcp`` between us and the peer, or a relay's end of it.
-        requests: consent requests sent; none by a lite agent.
-        responses: answers to them.
-        checks: authenticated requests of the peer that were answered; counted by a lite agent alone.
+        relay_protocol: ``udp``, ``tcp`` or ``tls`` between us and our relay; ``None`` without one.
+        packets_sent, packets_received, bytes_sent, bytes_received: of data, since the pair is in use.
+        checks_sent: requests sent to find the path; none by a lite agent.
+        requests: requests sent for consent; likewise.
+        responses: authentic answers to both.
+        checks: authenticated requests of the peer, for either purpose. A lite agent counts them for all its pairs
+            together.
+        answers: responses sent to them.
         round_trip_time: seconds, of the last answer; ``None`` before.
         total_round_trip_time: of all answers.
     """
@@ -72,11 +77,18 @@ class SelectedPair:
     local_type: str
     remote_type: str = "prflx"
     protocol: str = "udp"
-    requests: int = 0
-    responses: int = 0
-    checks: int = 0
-    round_trip_time: float | None = None
-    total_round_trip_time: float = 0.0
+    relay_protocol: str | None = None
+    packets_sent: int = attrs.field(default=0, eq=False)
+    packets_received: int = attrs.field(default=0, eq=False)
+    bytes_sent: int = attrs.field(default=0, eq=False)
+    bytes_received: int = attrs.field(default=0, eq=False)
+    checks_sent: int = attrs.field(default=0, eq=False)
+    requests: int = attrs.field(default=0, eq=False)
+    responses: int = attrs.field(default=0, eq=False)
+    checks: int = attrs.field(default=0, eq=False)
+    answers: int = attrs.field(default=0, eq=False)
+    round_trip_time: float | None = attrs.field(default=None, eq=False)
+    total_round_trip_time: float = attrs.field(default=0.0, eq=False)
 
 
 class IceTransport(DatagramPath, Protocol):

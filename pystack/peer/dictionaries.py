@@ -164,8 +164,8 @@ class TransportStats(_Any):
 
 
 class CandidatePairStats(_Any):
-    """``RTCIceCandidatePairStats`` of the pair in use. Of requests, a full agent counts its own for consent, and a lite
-    one those of the peer.
+    """``RTCIceCandidatePairStats`` of the pair in use; data is counted since it is. A lite agent sends no requests, and
+    counts those of the peer for all its pairs together.
     """
 
     type: Literal["candidate-pair"]
@@ -178,6 +178,7 @@ class CandidatePairStats(_Any):
     packetsReceived: int
     bytesSent: int
     bytesReceived: int
+    requestsSent: int
     consentRequestsSent: int
     responsesReceived: int
     requestsReceived: int
@@ -195,6 +196,7 @@ class IceCandidateStats(_Any):
     port: int
     protocol: str
     candidateType: str
+    relayProtocol: NotRequired[str]
 
 
 class SctpTransportStats(_Any):

@@ -5,7 +5,6 @@ Called by :mod:`pystack.peer.stats`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pystack.peer.dictionaries import CandidatePairStats, IceCandidateStats
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["add_pair"]
 
 
-def add_pair(report: StatsReport, pair: SelectedPair, ends: Mapping[str, int], at: float) -> None:
-    """Add the pair and its two candidates; ``ends`` are the transport's counters, which all came over it."""
+def add_pair(report: StatsReport, pair: SelectedPair, at: float) -> None:
+    """Add the pair and its two candidates."""
     entry: CandidatePairStats = {
         "type": "candidate-pair",
         "id": "CP",
@@ -28,14 +27,15 @@ def add_pair(report: StatsReport, pair: SelectedPair, ends: Mapping[str, int], a
         "remoteCandidateId": "CR",
         "state": "succeeded",
         "nominated": True,
-        "packetsSent": ends.get("datagrams_out", 0),
-        "packetsReceived": ends.get("datagrams_in", 0),
-        "bytesSent": ends.get("bytes_out", 0),
-        "bytesReceived": ends.get("bytes_in", 0),
+        "packetsSent": pair.packets_sent,
+        "packetsReceived": pair.packets_received,
+        "bytesSent": pair.bytes_sent,
+        "bytesReceived": pair.bytes_received,
+        "requestsSent": pair.checks_sent,
         "consentRequestsSent": pair.requests,
         "responsesReceived": pair.responses,
         "requestsReceived": pair.checks,
-        "responsesSent": pair.checks,
+        "responsesSent": pair.answers,
         "totalRoundTripTime": pair.total_round_trip_time,
     }
     if pair.round_trip_time is not None:
@@ -51,6 +51,8 @@ def add_pair(report: StatsReport, pair: SelectedPair, ends: Mapping[str, int], a
         "protocol": pair.protocol,
         "candidateType": pair.local_type,
     }
+    if pair.relay_protocol is not None:
+        local["relayProtocol"] = pair.relay_protocol
     report["CL"] = local
     remote: IceCandidateStats = {
         "type": "remote-candidate",

@@ -126,7 +126,7 @@ def _add_transport(
     pair = ice.selected_pair
     if pair is not None:
         entry["selectedCandidatePairId"] = "CP"
-        add_pair(report, pair, ends, at)
+        add_pair(report, pair, at)
     report["T"] = entry
 
 

@@ -284,7 +284,15 @@ class MemoryTransport:
             return None
         there = self._peer()
         number = there._number if there is not None else 0
-        return SelectedPair((f"10.0.0.{self._number & 255}", 5000), (f"10.0.0.{number & 255}", 5000), "host")
+        return SelectedPair(
+            (f"10.0.0.{self._number & 255}", 5000),
+            (f"10.0.0.{number & 255}", 5000),
+            "host",
+            packets_sent=self._counters["datagrams_out"],
+            packets_received=self._counters["datagrams_in"],
+            bytes_sent=self._counters["bytes_out"],
+            bytes_received=self._counters["bytes_in"],
+        )
 
     def gather(self) -> None:
         """Announce the one candidate."""

@@ -245,3 +245,64 @@ def test_an_attempt_keeps_its_deadline_while_a_restart_is_offered():
         assert len(asyncio.all_tasks()) == 1
 
     go(main())
+
+
+@pytest.mark.parametrize("server_is", ["full", "lite"])
+def test_statistics_of_a_restarted_transport_go_on_and_those_of_the_pair_begin_anew(server_is):
+    """webrtc-stats: what the transport counts is the sum over its pairs; each number against the other side's."""
+
+    async def main():
+        mux = await UdpMux.open(HOST)
+        client = PeerConnection(Configuration(address_filter=only_host))
+        server = PeerConnection(
+            Configuration(mux=mux) if server_is == "lite" else Configuration(address_filter=only_host)
+        )
+        channel = client.create_data_channel("x")
+        await negotiate(client, server)
+        theirs = await server.next_data_channel(timeout=10)
+
+        async def exchange():
+            for number in range(20):
+                await channel.write(pattern(number), timeout=5)
+                assert await theirs.read(timeout=5) == pattern(number)
+            await until(lambda: client._session.association.outstanding == 0)
+            await asyncio.sleep(0.25)  # the last acknowledgement is delayed
+
+        def numbers():
+            ends = [each.get_stats() for each in (client, server)]
+            for one, two in (ends, ends[::-1]):
+                assert one["T"]["packetsSent"] == two["T"]["packetsReceived"]
+                assert one["T"]["bytesSent"] == two["T"]["bytesReceived"]
+            return ends
+
+        await exchange()
+        before = numbers()
+        for report in before:
+            for name in ("packetsSent", "packetsReceived", "bytesSent", "bytesReceived"):
+                assert report["CP"][name] == report["T"][name] > 0
+        pair = client._ice.selected_pair
+        await negotiate(client, server)  # nothing restarts, nothing begins anew
+        client.restart_ice()
+        await negotiate(client, server)
+        await until(lambda: client._ice.selected_pair.local != pair.local)
+        await until(lambda: server._ice.selected_pair.remote == client._ice.selected_pair.local)
+        begun = numbers()
+        await exchange()
+        after = numbers()
+        for old, middle, new in zip(before, begun, after, strict=True):
+            for name in ("packetsSent", "packetsReceived", "bytesSent", "bytesReceived"):
+                assert new["T"][name] > middle["T"][name] >= old["T"][name]
+                assert new["CP"][name] < new["T"][name]
+                assert new["CP"][name] - middle["CP"][name] == new["T"][name] - middle["T"][name]
+        asked, answered = after[0]["CP"], after[1]["CP"]
+        assert asked["requestsSent"] >= 1
+        assert asked["responsesReceived"] >= 1
+        assert asked["currentRoundTripTime"] < 1
+        assert asked["totalRoundTripTime"] >= asked["currentRoundTripTime"]
+        assert answered["responsesSent"] == answered["requestsReceived"] >= asked["responsesReceived"]
+        assert asked["requestsReceived"] == (0 if server_is == "lite" else asked["responsesSent"])
+        await client.close()
+        await server.close()
+        mux.close()
+
+    go(main())

@@ -353,7 +353,7 @@ ROWS: dict[tuple[str, str], Row] = {
     },
     **{
         ("candidate-pair", name): lambda s, name=name: (s.one["CP"][name], 0)
-        for name in ("consentRequestsSent", "responsesReceived", "requestsReceived", "responsesSent")
+        for name in ("requestsSent", "consentRequestsSent", "responsesReceived", "requestsReceived", "responsesSent")
     },
     ("candidate-pair", "totalRoundTripTime"): lambda s: (s.one["CP"]["totalRoundTripTime"], 0.0),
     ("local-candidate", "port"): lambda s: (find(s.one, "local-candidate")["port"], 5000),
