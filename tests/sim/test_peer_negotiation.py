@@ -549,6 +549,32 @@ def test_an_ice_restart_rolled_back_in_a_glare_is_undone_and_asked_for_again() -
     run(main())
 
 
+def test_when_both_restart_ice_in_a_glare_one_restart_serves_both() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), quick()) as (polite, impolite):
+            channel = polite.create_data_channel("x")
+            await negotiate(polite, impolite)
+            await channel.wait_open(timeout=10)
+            before = (credentials_of(polite), credentials_of(impolite))
+            for each in (polite, impolite):
+                await each.set_local_description(await each.create_offer(ice_restart=True))
+            offer = impolite.local_description
+            assert offer is not None
+            await polite.set_remote_description(offer)
+            await impolite.set_remote_description(await offer_of(polite))
+            after = (credentials_of(polite), credentials_of(impolite))
+            assert all(old[0] != new[0] for old, new in zip(before, after, strict=True))
+            assert after[0] == after[1][::-1]
+            needed: list[Any] = []
+            polite.listen(lambda event: needed.append(event) if isinstance(event, NegotiationNeeded) else None)
+            needed.clear()
+            await stays_connected(polite, impolite)
+            assert not needed, "the polite side has what it wanted"
+            await channel.write("alive")
+
+    run(main())
+
+
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
 def test_an_ice_restart_that_is_rolled_back_is_undone_and_no_other_exchange_is_needed(whose: str) -> None:
     async def main() -> None:
