@@ -565,20 +565,33 @@ class PeerConnection:
         if self._debug is not None:
             self._debug.note(self._driver.now(), "stats", json.dumps(self.get_stats(), indent=2))
         self.reason = reason
-        self._session.abort(self._driver.now(), reason)
+        # The transport first, then what waits: whatever one of them does, each of the others is ended too (AC1.2, 1.4).
+        for end in (
+            lambda: self._say_farewell(reason),
+            self._driver.close,
+            self._ice.close,
+            lambda: self._operations.terminate(reason),
+            self._signaling.end,
+            lambda: self._channels.end(reason),
+            lambda: self._transceivers.end(reason),
+            lambda: self.rtcp.handle_end(reason),
+            lambda: self._brought_channels.end(reason),
+            lambda: self._brought_tracks.end(reason),
+            self._connected.ring,
+            self._gathered.ring,
+            lambda: self._tell_end(reason, failed=failed),
+        ):
+            self._carry_out(end)
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def _say_farewell(self, reason: Reason) -> None:
+        now = self._driver.now()
+        self._session.abort(now, reason)
         self._session.take_events()  # whoever aborts wants to hear no more; an end of the peer's came last anyway
-        self._path.send(self._session.flush(self._driver.now()))  # the farewell, as far as the path takes it now
-        self._driver.close()
-        self._ice.close()
-        self._operations.terminate(reason)
-        self._signaling.end()
-        self._channels.end(reason)
-        self._transceivers.end(reason)
-        self.rtcp.handle_end(reason)
-        self._brought_channels.end(reason)
-        self._brought_tracks.end(reason)
-        self._connected.ring()
-        self._gathered.ring()
+        self._path.send(self._session.flush(now))  # as far as the path takes it now
+
+    def _tell_end(self, reason: Reason, *, failed: bool) -> None:
         if failed and self._state != "failed":
             self._emit(told.ConnectionStateChanged("failed"))
         self._state = "closed"
@@ -588,8 +601,15 @@ class PeerConnection:
         self._hub.end()
         if self._debug is not None:
             self._debug.close(self._driver.now())
-        if not self._done.done():
-            self._done.set_result(None)
+
+    def _carry_out(self, end: Callable[[], None]) -> None:
+        """End one part; a failure of it is told to the loop and costs the others nothing."""
+        try:
+            end()
+        except Exception as error:
+            self._loop.call_exception_handler(
+                {"message": "a part of a peer connection did not end cleanly", "exception": error, "connection": self}
+            )
 
     # ---- parts
 
