@@ -93,7 +93,7 @@ def _census() -> Counter[str]:
     counted = Counter(
         f"{type(each).__module__}.{type(each).__qualname__}"
         for each in gc.get_objects()
-        if type(each).__module__.partition(".")[0] in {"pystack", "asyncio", "_asyncio"}
+        if str(type(each).__module__).partition(".")[0] in {"pystack", "asyncio", "_asyncio"}
     )
     counted.pop("asyncio.timeouts.Timeout", None)
     return counted
