@@ -275,7 +275,7 @@ REPORT = st.one_of(
 JUMP = st.one_of(st.integers(0, 500), st.integers(0, 140_000), st.sampled_from((65536, 1 << 20, 1 << 31, 1 << 32)))
 
 
-@pytest.mark.parametrize("examples", [150, pytest.param(4_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [150, pytest.param(2_000, marks=pytest.mark.long)])
 def test_t6_replayed_reports_are_accepted_as_the_row_says(examples: int) -> None:
     @settings(deadline=None, max_examples=examples)
     @given(st.integers(0, 65535), st.lists(st.tuples(JUMP, REPORT), max_size=30))
