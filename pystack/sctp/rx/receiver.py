@@ -16,7 +16,7 @@ from pystack.sctp.outbox import Outbox
 from pystack.sctp.rx.acker import Acker
 from pystack.sctp.rx.interleaved import InterleavedReassembly
 from pystack.sctp.rx.reassembly import Reassembly
-from pystack.sctp.rx.tracker import TsnTracker
+from pystack.sctp.rx.tracker import MAX_AHEAD, TsnTracker
 from pystack.sctp.rx.window import ReceiveWindow
 from pystack.sctp.stats import Counters
 from pystack.sctp.wire.causes import CauseCode
@@ -114,7 +114,10 @@ class Receiver:
         tracker = self.tracker
         window = self.window
         ahead = (tsn - tracker.cumulative) & MASK32
-        if ahead != 1 and not self._take_ahead(tsn, ahead, now):
+        plain = tracker.cumulative + ahead
+        # Right behind the highest, the usual case while something is missing: new without a search.
+        follows = tracker.gapped and plain == tracker.highest + 1 and ahead <= MAX_AHEAD
+        if ahead != 1 and not follows and not self._take_ahead(tsn, ahead, now):
             return
         if (window.held + size > window.limit or window.items >= window.max_items) and not window.takes(
             size, fills_gap=ahead == 1 and tracker.gapped
@@ -122,7 +125,6 @@ class Receiver:
             self.acker.urgent = True
             self._outbox.drop("window-full", now)
             return
-        plain = tracker.cumulative + ahead
         if ahead == 1 and not tracker.gapped:
             tracker.cumulative = plain
         else:
@@ -173,7 +175,10 @@ class Receiver:
         tracker = self.tracker
         window = self.window
         ahead = (tsn - tracker.cumulative) & MASK32
-        if ahead != 1 and not self._take_ahead(tsn, ahead, now):
+        plain = tracker.cumulative + ahead
+        # Right behind the highest, the usual case while something is missing: new without a search.
+        follows = tracker.gapped and plain == tracker.highest + 1 and ahead <= MAX_AHEAD
+        if ahead != 1 and not follows and not self._take_ahead(tsn, ahead, now):
             return
         if (window.held + size > window.limit or window.items >= window.max_items) and not window.takes(
             size, fills_gap=ahead == 1 and tracker.gapped
@@ -187,7 +192,6 @@ class Receiver:
                     encode_abort([(CauseCode.OUT_OF_RESOURCE, b"")]),
                 )
             return
-        plain = tracker.cumulative + ahead
         if ahead == 1 and not tracker.gapped:
             tracker.cumulative = plain
         else:

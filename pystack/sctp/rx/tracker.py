@@ -15,9 +15,9 @@ from pystack.sctp.options import AssociationOptions
 from pystack.sctp.wire.fast import MASK32, shift_gaps
 from pystack.sctp.wire.sack import SACK_OVERHEAD
 
-__all__ = ["TsnTracker"]
+__all__ = ["MAX_AHEAD", "TsnTracker"]
 
-_MAX_AHEAD: Final = 0xFFFF
+MAX_AHEAD: Final = 0xFFFF
 """A SACK cannot report what lies further above the cumulative TSN (16-bit offsets), so it is not taken."""
 _MAX_DUPLICATES: Final = 20
 _BLOCK = Struct("!HH")
@@ -57,7 +57,7 @@ class TsnTracker:
 
     def acceptable(self, plain: int) -> bool:
         """Whether that TSN is near enough to be taken."""
-        return plain <= self.cumulative + _MAX_AHEAD
+        return plain <= self.cumulative + MAX_AHEAD
 
     def has(self, plain: int) -> bool:
         """Whether that TSN arrived before."""

@@ -175,13 +175,19 @@ class Outstanding:
                     self.flight += chunk.size
                     self._suspects.append(chunk)
 
-    def suspect_below(self, highest: int) -> None:
-        """Everything in flight below the plain TSN ``highest`` may be missing from now on."""
-        if highest > self._scanned:
+    def suspect_below(self, highest: int, fresh: int) -> None:
+        """Everything in flight below ``highest``, a TSN that has arrived, may be missing from now on.
+
+        ``fresh`` is the first TSN that was newly acknowledged out of order, if those are in one piece: when it
+        is the next to be looked at, nothing from there on to ``highest`` is in flight.
+        """
+        if fresh == self._scanned:
+            self._scanned = highest + 1
+        elif highest >= self._scanned:
             for chunk in self.span(self._scanned, highest):
                 if chunk.state == IN_FLIGHT and chunk.missing >= 0:
                     self._suspects.append(chunk)
-            self._scanned = highest
+            self._scanned = highest + 1
 
     def report_missing(self, below: int) -> list[SentChunk]:
         """A SACK reported what is missing below ``below``; return those for which it was the third time."""

@@ -58,6 +58,7 @@ class Retransmitter:
         "_gate",
         "_heard",
         "_last_gaps",
+        "_last_head",
         "_outbox",
         "_peer_point",
         "_probe_armed_for",
@@ -119,6 +120,7 @@ class Retransmitter:
         self.timed_tsn = _NOTHING
         self.timed_at = 0.0
         self._last_gaps = b""
+        self._last_head = b""
         self._recover = _NOTHING
         self._free = 0
         self._heard = False
@@ -221,6 +223,13 @@ class Retransmitter:
         last = self._last_gaps
         limit = outstanding.next_tsn
         moved = cumulative - outstanding.cumulative
+        if not moved and last and len(gaps) == len(last) and gaps.startswith(self._last_head):
+            start, old_stop = old[-1]
+            stop = cumulative + (gaps[-2] << 8 | gaps[-1]) + 1
+            if old_stop <= stop <= limit:
+                old[-1] = (start, stop)
+                self._last_gaps = gaps
+                return ([(old_stop, stop)] if stop > old_stop else []), []
         passed = 0
         if moved and last:
             while passed < len(old) and old[passed][1] <= cumulative + 1:
@@ -238,6 +247,7 @@ class Retransmitter:
                 old[-1] = (start, stop)
                 old += tail
                 self._last_gaps = gaps
+                self._last_head = gaps[:-2]
                 return ([(old_stop, stop), *tail] if stop > old_stop else tail), []
         blocks = self._decode(cumulative, gaps, cumulative + 1, limit)
         if blocks is None:
@@ -245,6 +255,7 @@ class Retransmitter:
         known = subtract(old, [(outstanding.cumulative, cumulative + 1)])
         outstanding.blocks = blocks
         self._last_gaps = gaps if 4 * len(blocks) == len(gaps) else b""
+        self._last_head = gaps[:-2]
         return subtract(blocks, known), subtract(known, blocks)
 
     @staticmethod
@@ -283,16 +294,16 @@ class Retransmitter:
         Where reordering was seen, reports mean nothing, and time alone decides.
         """
         outstanding = self.outstanding
-        found: list[SentChunk] = []
         if outstanding.blocks and not (self.rack is not None and self.rack.reordered):
             highest = outstanding.blocks[-1][1] - 1
-            outstanding.suspect_below(highest)
+            outstanding.suspect_below(highest, fresh[0][0] if len(fresh) == 1 else _NOTHING)
             if self._recover != _NOTHING and advanced:
                 below = highest
             else:
                 below = fresh[-1][1] - 1 if fresh else outstanding.cumulative
             found = outstanding.report_missing(below)
-        self._lose(found, now)
+            if found:
+                self._lose(found, now)
         if self.rack is not None:
             self._lose_by_time(self.rack, now)
 

@@ -276,7 +276,7 @@ def test_a_chunk_is_lost_at_its_third_report_and_only_once():
     it = outstanding(10)
     for highest in (102, 103, 104):
         it.acknowledge(it.span(highest, highest + 1))
-        it.suspect_below(highest)
+        it.suspect_below(highest, -1)
         found = it.report_missing(highest)
         assert [chunk.tsn for chunk in found] == ([100, 101] if highest == 104 else [])
     for chunk in found:
@@ -285,14 +285,14 @@ def test_a_chunk_is_lost_at_its_third_report_and_only_once():
     it.resend(found[0])
     for highest in (105, 106, 107, 108):
         it.acknowledge(it.span(highest, highest + 1))
-        it.suspect_below(highest)
+        it.suspect_below(highest, -1)
         assert it.report_missing(highest) == []
 
 
 def test_reports_do_not_count_above_what_is_newly_acknowledged():
     it = outstanding(10)
     it.acknowledge(it.span(109, 110))
-    it.suspect_below(109)
+    it.suspect_below(109, -1)
     for _ in range(5):
         assert it.report_missing(100) == []
 
