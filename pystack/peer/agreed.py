@@ -42,26 +42,38 @@ def apply_section(rtp: RtpSession, transceiver: Transceiver, section: Negotiated
         rtp.remove_receiver(transceiver.key)
     receiver.receiving = section.receiving and not transceiver.stopped
     sender.sending = section.sending and not transceiver.stopped
-    if sender.sending:
-        repaired = any(codec.rtx_payload_type is not None for codec in sender.codecs)
+    sender.rids = section.send_rids if sender.sending else ()
+    _set_senders(rtp, transceiver, section.mid, extensions)
+
+
+def _set_senders(rtp: RtpSession, transceiver: Transceiver, mid: str, extensions: HeaderExtensionMap) -> None:
+    """A stream for each layer that was agreed; without layers, one."""
+    sender = transceiver.sender
+    repaired = any(codec.rtx_payload_type is not None for codec in sender.codecs)
+    for index, sender_id in enumerate(sender.ids):
+        rid = sender.encodings[index] if sender.rids else ""
+        if not sender.sending or (rid not in sender.rids if sender.rids else index > 0):
+            rtp.remove_sender(sender_id)
+            continue
+        ssrc, rtx_ssrc = sender.ssrcs_of(sender_id)
         rtp.set_sender(
-            transceiver.key,
-            mid=section.mid,
+            sender_id,
+            mid=mid,
             kind=transceiver.kind,
-            ssrc=sender.ssrc,
-            rtx_ssrc=sender.rtx_ssrc if repaired else None,
+            ssrc=ssrc,
+            rtx_ssrc=rtx_ssrc if repaired else None,
             codecs=sender.codecs,
             extensions=extensions,
+            rid=rid,
         )
-    else:
-        rtp.remove_sender(transceiver.key)
 
 
 def withdraw(rtp: RtpSession, transceiver: Transceiver) -> None:
     """Take a transceiver out of the RTP session."""
     transceiver.receiver.receiving = transceiver.sender.sending = False
     rtp.remove_receiver(transceiver.key)
-    rtp.remove_sender(transceiver.key)
+    for sender_id in transceiver.sender.ids:
+        rtp.remove_sender(sender_id)
 
 
 def _specs(codecs: tuple[AgreedCodec, ...]) -> tuple[CodecSpec, ...]:

@@ -45,7 +45,7 @@ from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
 from pystack.peer.progress import missing_step
 from pystack.peer.rtcp import RtcpPort
-from pystack.peer.sender import RtpSender, check_names
+from pystack.peer.sender import RtpSender, check_names, check_rids
 from pystack.peer.signaling import Signaling
 from pystack.peer.stats import collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
@@ -264,6 +264,7 @@ class PeerConnection:
         direction: Direction = "sendrecv",
         track_id: str = "",
         stream_ids: Sequence[str] = (),
+        send_encodings: Sequence[str] = (),
     ) -> Transceiver:
         """Add a media section.
 
@@ -272,16 +273,23 @@ class PeerConnection:
             direction: what we want of it.
             track_id: our name of what is sent (``a=msid``).
             stream_ids: the streams that it belongs to.
+            send_encodings: the rids of the simulcast layers to offer, in order of preference, such as
+                ``["q", "h", "f"]``; ``write(packet, rid="h")`` sends a packet of one. What the peer agreed to take is
+                :attr:`RtpSender.rids`.
 
         Raises:
             InvalidArgument: an argument can never be right.
             Closed: the connection ended.
         """
         self._check_open()
+        check_rids(send_encodings)
         if kind not in {"audio", "video"}:
             raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
         check_names(track_id, stream_ids)
-        transceiver = self._transceivers.add(kind, direction)
+        extensions = self._configuration.audio_extensions if kind == "audio" else self._configuration.video_extensions
+        if send_encodings and not any(each.uri == jsep.RID_URI for each in extensions):
+            raise InvalidArgument(f"the Configuration has no header extension for rids ({jsep.RID_URI}) for {kind}")
+        transceiver = self._transceivers.add(kind, direction, encodings=tuple(send_encodings))
         transceiver.sender.set_track(track_id, stream_ids)
         self._signaling.check_needed()
         return transceiver
@@ -528,7 +536,7 @@ class PeerConnection:
     def _handle_key_frame_request(self, event: KeyFrameRequested) -> None:
         transceiver = self._transceivers.get(event.sender_id)
         if transceiver is not None:
-            transceiver.sender.handle_key_frame_request()
+            transceiver.sender.handle_key_frame_request(event.sender_id)
 
     def _handle_rtcp(self, event: RtcpReceived) -> None:
         packet = event.packet
@@ -552,8 +560,14 @@ class PeerConnection:
 
     def _handle_hang(self, operation: str) -> None:
         """The watchdog of an operation bit (requirements row 8)."""
+        negotiation = self._signaling.negotiation
+        local, remote = (
+            "none" if applied is None else applied.type
+            for applied in (negotiation.local_description, negotiation.remote_description)
+        )
+        seconds = self._configuration.operation_timeout
         self._terminate(
-            TransportLost(f"operation {operation!r} did not end within {self._configuration.operation_timeout:g} s")
+            TransportLost(f"operation {operation!r} did not end within {seconds:g} s (local {local}, remote {remote})")
         )
 
     # ---- the one exit

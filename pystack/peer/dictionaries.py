@@ -88,6 +88,7 @@ class OutboundRtpStats(_Stream):
 
     type: Literal["outbound-rtp"]
     mid: NotRequired[str]
+    rid: NotRequired[str]
     rtxSsrc: NotRequired[int]
     remoteId: NotRequired[str]
     active: bool

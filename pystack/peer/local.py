@@ -63,4 +63,5 @@ def _describe(transceiver: Transceiver, cname: str) -> LocalTransceiver:
         cname=cname,
         ssrc=sender.ssrc,
         rtx_ssrc=sender.rtx_ssrc if transceiver.kind == "video" else None,
+        send_rids=sender.encodings,
     )

@@ -8,7 +8,7 @@ retransmissions are ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
 from pystack.peer.outward import call_out
@@ -19,7 +19,25 @@ if TYPE_CHECKING:
     from pystack.aio import Driver
     from pystack.session import Session
 
-__all__ = ["RtpSender", "check_names"]
+__all__ = ["RtpSender", "check_names", "check_rids"]
+
+_MAX_LAYERS: Final = 16
+"""As many as are read of a peer's description."""
+
+
+def check_rids(rids: Sequence[str]) -> None:
+    """See that names of simulcast layers can stand in a description (RFC 8851 section 4, RFC 8852 section 3.3).
+
+    Raises:
+        InvalidArgument: one cannot, or is there twice, or there are too many.
+    """
+    if isinstance(rids, str):
+        raise InvalidArgument(f"send_encodings is a list of rids, such as ['q', 'h', 'f'], not {rids!r}")
+    for rid in rids:
+        if not (0 < len(rid) <= 255 and rid.isascii() and rid.replace("-", "").replace("_", "").isalnum()):
+            raise InvalidArgument(f"rid {rid[:40]!r} has something else than letters, digits, - and _")
+    if len(set(rids)) != len(rids) or len(rids) > _MAX_LAYERS:
+        raise InvalidArgument(f"send_encodings has a rid twice, or more than {_MAX_LAYERS}: {list(rids)[:20]}")
 
 
 def check_names(track_id: str, stream_ids: Sequence[str]) -> None:
@@ -43,24 +61,37 @@ class RtpSender:
         ssrc: the SSRC of what is sent. ``rtx_ssrc``: that of its retransmissions.
         track_id, stream_ids: our names for the track and its streams; see :meth:`set_track`.
         codecs: what was agreed, with the payload types to write, in order of preference; empty before.
+        encodings: the simulcast layers that were asked for at the beginning, by rid; empty without simulcast.
+        rids: those of them that the peer agreed to take; with none of them, the first layer is sent as the only one.
         on_key_frame_request: called when the peer asks for a key frame.
+        on_layer_key_frame_request: called instead, with the rid, when it is set (``""`` without simulcast).
         sending: whether the peer agreed that we send here.
         dropped: packets refused because nothing was agreed yet, or the keys are not there.
         rtcp: what the peer says of this stream by RTCP, and how to add to what is said to it.
     """
 
     def __init__(
-        self, session: Session, driver: Driver, key: int, kind: str, draw_ssrc: Callable[[], int], inbox_rtcp: int
+        self,
+        session: Session,
+        driver: Driver,
+        key: int,
+        kind: str,
+        draw_ssrc: Callable[[], int],
+        inbox_rtcp: int,
+        encodings: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
+        self.encodings = encodings
+        self.rids: tuple[str, ...] = ()
         self._draw_ssrc = draw_ssrc
-        self.ssrc = draw_ssrc()
-        self.rtx_ssrc = draw_ssrc()
+        self._layer_ids = {rid: key + (index << 32) for index, rid in enumerate(encodings)}
+        self._draw()
         self.track_id = ""
         self._last_track = ""
         self.stream_ids: tuple[str, ...] = ()
         self.codecs: tuple[CodecSpec, ...] = ()
         self.on_key_frame_request: Callable[[], None] | None = None
+        self.on_layer_key_frame_request: Callable[[str], None] | None = None
         self.sending = False
         self.dropped = 0
         self._session = session
@@ -85,8 +116,7 @@ class RtpSender:
         check_names(track_id, stream_ids)
         if track_id:
             if self._last_track not in {"", track_id}:
-                self.ssrc = self._draw_ssrc()
-                self.rtx_ssrc = self._draw_ssrc()
+                self._draw()
             self._last_track = track_id
         self.track_id = track_id
         self.stream_ids = tuple(stream_ids)
@@ -98,6 +128,7 @@ class RtpSender:
         payload_type: int | None = None,
         sequence_number: int | None = None,
         timestamp: int | None = None,
+        rid: str = "",
     ) -> bool:
         """Send one packet. Hot.
 
@@ -109,9 +140,11 @@ class RtpSender:
             payload_type: instead of the packet's.
             sequence_number: instead of the packet's, 16 bits.
             timestamp: instead of the packet's, 32 bits.
+            rid: the simulcast layer that it belongs to; each has an SSRC and numbers of its own. By default the first.
 
         Returns:
-            Whether it was taken; a refused packet is counted in :attr:`dropped`.
+            Whether it was taken; a refused packet, such as one of a layer that was not agreed, is counted in
+            :attr:`dropped`.
 
         Raises:
             Closed: the connection ended.
@@ -122,13 +155,16 @@ class RtpSender:
             self.dropped += 1
             return False
         driver = self._driver
-        if not self._session.send_rtp(self._key, packet, driver.now(), payload_type, sequence_number, timestamp):
+        key = self._layer_of(rid) if rid or self.rids else self._key
+        if key is None or not self._session.send_rtp(
+            key, packet, driver.now(), payload_type, sequence_number, timestamp
+        ):
             self.dropped += 1
             return False
         driver.soon()
         return True
 
-    def write_raw(self, data: bytes) -> bool:
+    def write_raw(self, data: bytes, *, rid: str = "") -> bool:
         """Send one packet given as it would be on the wire; see :meth:`write`, whose rules are the same.
 
         Header extensions in it carry the ids that were agreed for this sender.
@@ -141,7 +177,7 @@ class RtpSender:
             packet = RtpPacket.parse(data)
         except DecodeError as error:
             raise InvalidArgument(f"cannot be sent as RTP: {error}") from None
-        return self.write(packet)
+        return self.write(packet, rid=rid)
 
     def require_codec(self, name: str) -> CodecSpec:
         """Return the agreed codec of this name.
@@ -157,11 +193,38 @@ class RtpSender:
             "send " + name, "negotiated", f"{name} was not agreed for this sender; agreed: {agreed}"
         )
 
-    # ---- what the connection tells it
+    # ---- what the connection tells it, and asks
 
-    def handle_key_frame_request(self) -> None:
-        """The peer wants a key frame."""
-        if self.on_key_frame_request is not None:
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The RTP session's numbers for what this sends: the transceiver's own, and one for each further layer."""
+        return tuple(self._layer_ids.values()) or (self._key,)
+
+    def ssrcs_of(self, sender_id: int) -> tuple[int, int]:
+        """The SSRC of a layer and that of its retransmissions."""
+        return self._ssrcs[sender_id >> 32]
+
+    @property
+    def all_ssrcs(self) -> tuple[int, ...]:
+        """Those of all layers."""
+        return tuple(ssrc for pair in self._ssrcs for ssrc in pair)
+
+    def _draw(self) -> None:
+        self._ssrcs = [(self._draw_ssrc(), self._draw_ssrc()) for _ in range(max(1, len(self.encodings)))]
+        self.ssrc, self.rtx_ssrc = self._ssrcs[0]
+
+    def _layer_of(self, rid: str) -> int | None:
+        """The number of a layer that may be sent; ``None`` for one that may not."""
+        if self.rids:
+            rid = rid or self.rids[0]
+            return self._layer_ids[rid] if rid in self.rids else None
+        return self._key if rid in self.encodings[:1] else None
+
+    def handle_key_frame_request(self, sender_id: int = 0) -> None:
+        """The peer wants a key frame, of one layer if there are any."""
+        if self.on_layer_key_frame_request is not None:
+            call_out(self.on_layer_key_frame_request, self.encodings[sender_id >> 32] if self.rids else "")
+        elif self.on_key_frame_request is not None:
             call_out(self.on_key_frame_request)
 
     def handle_end(self, reason: Reason) -> None:
@@ -171,4 +234,4 @@ class RtpSender:
             self._draw_ssrc = int  # no more of them, and no hold on who gives them
             self.sending = False
             self.rtcp.handle_end(reason)
-            self.on_key_frame_request = None
+            self.on_key_frame_request = self.on_layer_key_frame_request = None

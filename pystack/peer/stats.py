@@ -185,7 +185,7 @@ class _Media:
             if transceiver is not None:
                 self._add_inbound(inbound, transceiver)
         for outbound in numbers.outbound:
-            transceiver = self._transceivers.get(outbound.sender_id)
+            transceiver = self._transceivers.get(outbound.sender_id & 0xFFFFFFFF)  # above are the layers
             if transceiver is not None:
                 self._add_outbound(outbound, transceiver)
 
@@ -265,6 +265,8 @@ class _Media:
             entry["mid"] = transceiver.mid
         if stream.rtx_ssrc is not None:
             entry["rtxSsrc"] = stream.rtx_ssrc
+        if transceiver.sender.rids:
+            entry["rid"] = transceiver.sender.encodings[stream.sender_id >> 32]
         if codec is not None:
             entry["codecId"] = codec
         if stream.reports:

@@ -45,17 +45,19 @@ class Transceivers:
         return iter(tuple(self._by_key.values()))
 
     def get(self, key: int | None) -> Transceiver | None:
-        """Return the one with this number."""
-        return None if key is None else self._by_key.get(key)
+        """Return the one with this number, or with one of a simulcast layer of its sender."""
+        return None if key is None else self._by_key.get(key & 0xFFFFFFFF)
 
-    def add(self, kind: MediaKind, direction: Direction, *, from_track: bool = False) -> Transceiver:
+    def add(
+        self, kind: MediaKind, direction: Direction, *, from_track: bool = False, encodings: tuple[str, ...] = ()
+    ) -> Transceiver:
         """Make one more."""
         configuration = self._configuration
         key = self._next_key
         self._next_key += 1
         audio = kind == "audio"
         rtcp = configuration.inbox_rtcp
-        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc, rtcp)
+        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc, rtcp, encodings)
         transceiver = self._by_key[key] = Transceiver(
             key=key,
             kind=kind,
@@ -157,7 +159,7 @@ class Transceivers:
 
     def _fresh_ssrc(self) -> int:
         if len(self._ssrcs) > 64 + 4 * len(self._by_key):  # most were given up meanwhile
-            self._ssrcs = {s for t in self._by_key.values() for s in (t.sender.ssrc, t.sender.rtx_ssrc)}
+            self._ssrcs = {ssrc for transceiver in self for ssrc in transceiver.sender.all_ssrcs}
         while True:
             ssrc = self._configuration.randomness.integer(32)
             if ssrc and ssrc not in self._ssrcs:

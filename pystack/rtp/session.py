@@ -146,6 +146,7 @@ class RtpSession:
         extensions: HeaderExtensionMap,
         rtx_ssrc: int | None = None,
         cname: str = "",
+        rid: str = "",
     ) -> None:
         """Send a stream, or take what was negotiated for it again: with the same SSRC, numbers and history go on.
 
@@ -158,6 +159,7 @@ class RtpSession:
             extensions: what the ids mean for the receiver.
             rtx_ssrc: the SSRC of its retransmissions; ``None``: packets are sent again as they were.
             cname: its canonical name; that of the session if empty.
+            rid: the name of the simulcast layer that it is, written into its packets; empty without simulcast.
 
         Raises:
             InvalidArgument: an SSRC is in use by another sender.
@@ -167,7 +169,7 @@ class RtpSession:
         if self._outbound.replaces(sender_id, ssrc):
             self.remove_sender(sender_id)
         self._outbound.obtain(sender_id, kind, ssrc, rtx_ssrc, cname or self._cname)
-        self._outbound.configure(sender_id, mid, codecs, extensions)
+        self._outbound.configure(sender_id, mid, codecs, extensions, rid)
 
     def remove_sender(self, sender_id: int) -> None:
         """Stop sending a stream; the next flush says BYE if anything was sent. Harmless when there is none."""

@@ -150,13 +150,20 @@ class Outbound:
         stream.end()
         return stream
 
-    def configure(self, sender_id: int, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap) -> None:
+    def configure(
+        self,
+        sender_id: int,
+        mid: str,
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        rid: str = "",
+    ) -> None:
         """Take what was negotiated for a sender.
 
         Raises:
             InvalidArgument: there is none with this id.
         """
-        self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset)
+        self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset, rid)
 
     def handle_nack(self, nack: Nack, now: float) -> None:
         """The peer misses packets."""

@@ -90,6 +90,7 @@ class SendStream:
         "_queue",
         "_rewriter",
         "_rtx_payload_types",
+        "_rtx_writer",
         "_skipped",
         "_started",
         "_transport",
@@ -175,7 +176,12 @@ class SendStream:
         self.rtx_sequence = first
 
     def configure(
-        self, mid: str, codecs: Sequence[CodecSpec], extensions: HeaderExtensionMap, ntp_offset: float
+        self,
+        mid: str,
+        codecs: Sequence[CodecSpec],
+        extensions: HeaderExtensionMap,
+        ntp_offset: float,
+        rid: str = "",
     ) -> None:
         """Take what was negotiated, at the start or again."""
         self._clock_rates = {each.payload_type: each.clock_rate for each in codecs}
@@ -183,7 +189,9 @@ class SendStream:
             each.payload_type: each.rtx_payload_type for each in codecs if each.rtx_payload_type is not None
         }
         self._map = extensions
-        self._writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset)
+        self._writer = self._rtx_writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset, rid=rid)
+        if rid:  # a retransmission names the layer that it repairs (RFC 8852 section 3)
+            self._rtx_writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset, repaired_rid=rid)
         self._rewriter = HeaderRewriter(self.ssrc, extensions, self._writer)
 
     def send_parts(
@@ -317,7 +325,8 @@ class SendStream:
         return packets
 
     def _build_padding(self, ssrc: int, payload_type: int, sequence_number: int, now: float) -> bytes:
-        header = self._writer.header(payload_type, sequence_number, self._last_timestamp, ssrc, True, b"", now)
+        writer = self._writer if ssrc == self.ssrc else self._rtx_writer
+        header = writer.header(payload_type, sequence_number, self._last_timestamp, ssrc, True, b"", now)
         return bytes((header[0] | 0x20,)) + header[1:] + _PADDING
 
     @property
@@ -352,7 +361,7 @@ class SendStream:
         if first & 0x10:
             profile, _ = _PROFILE(header, start)
             forwarded = translation(None, self._map).apply(profile, header[start + 4 :])
-        profile, body = self._writer.write(*forwarded, now)
+        profile, body = self._rtx_writer.write(*forwarded, now)
         rtx_sequence = self.rtx_sequence
         self.rtx_sequence = (rtx_sequence + 1) & 0xFFFF
         assert self.rtx_ssrc is not None

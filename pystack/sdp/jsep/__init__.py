@@ -22,7 +22,7 @@ All of them raise :class:`~pystack.errors.LocalProtocolError` in a wrong state a
 section and the attribute), and then nothing has changed, because the old value is still there.
 """
 
-from pystack.sdp.jsep.answer import create_answer
+from pystack.sdp.jsep.answer import RID_URI, create_answer
 from pystack.sdp.jsep.apply import apply_local, apply_remote, close, rollback, start
 from pystack.sdp.jsep.candidates import with_candidates
 from pystack.sdp.jsep.model import (
@@ -52,6 +52,7 @@ from pystack.sdp.jsep.offer import create_offer
 from pystack.sdp.jsep.states import SIGNALING_TABLE, SignalingInput, SignalingState
 
 __all__ = [
+    "RID_URI",
     "SIGNALING_TABLE",
     "AgreedCodec",
     "AgreedExtension",

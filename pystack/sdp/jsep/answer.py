@@ -31,9 +31,10 @@ from pystack.sdp.jsep.offer import check_transport
 from pystack.sdp.jsep.sections import compose, write_section
 from pystack.sdp.jsep.states import SignalingState
 
-__all__ = ["agree_extensions", "create_answer", "reject"]
+__all__ = ["RID_URI", "agree_extensions", "create_answer", "reject"]
 
 RID_URI: Final = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+"""Without this header extension there is no simulcast: it tells the layers apart (RFC 8852)."""
 
 
 def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional: bool = False) -> LocalDescription:
