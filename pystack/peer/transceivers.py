@@ -108,10 +108,11 @@ class Transceivers:
 
     def settle(self, sections: Sequence[NegotiatedSection], *, final: bool) -> None:
         """An answer was applied: make the RTP session be what was agreed, for now or (``final``) until the next one."""
+        by_mid = {transceiver.mid: transceiver for transceiver in reversed(tuple(self))}
         for section in sections:
             transceiver = self.get(section.transceiver)
             if transceiver is None and section.rejected:  # an offered rejection names its section alone
-                transceiver = next((one for one in self if one.mid == section.mid), None)
+                transceiver = by_mid.get(section.mid)
             if transceiver is None:
                 continue
             apply_section(self._session.rtp, transceiver, section)
@@ -123,10 +124,11 @@ class Transceivers:
         """An offer was rolled back: what it had brought is as it was before (W3C 4.4.1.5, step for rollback)."""
         heard: list[PeerEvent] = []
         before = {section.mid: section for section in negotiation.remote_sections}
+        mids = negotiation.mids
         for transceiver in self:
             if transceiver.mid is None:
                 continue
-            if transceiver.mid in negotiation.mids:
+            if transceiver.mid in mids:
                 if transceiver.mid in before:
                     heard += _hear(transceiver, before[transceiver.mid])
                 continue

@@ -2,7 +2,8 @@
 
 Each side is what the peer layer is: a list of transceivers, an immutable negotiation, and the few rules that the
 documentation of ``Negotiation`` gives. Offers come from either side, collide, are rolled back, replaced, answered
-provisionally; transceivers come, turn, stop; data is added; ICE is restarted.
+provisionally; transceivers come, with simulcast or without, turn, stop, and prefer other codecs; m-lines are used
+again; data is added; ICE is restarted.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from hypothesis import settings
+from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pystack.sdp import parse, write
 from pystack.sdp.attributes.direction import DIRECTIONS, intersect, reverse
 from pystack.sdp.jsep import (
+    RID_URI,
     CodecCapability,
     ExtensionCapability,
     LocalDescription,
@@ -64,9 +66,10 @@ CODECS = {
     ),
 }
 EXTENSIONS = {
-    "a": tuple(ExtensionCapability(uri=uri, preferred_id=i + 1) for i, uri in enumerate(("urn:x:mid", "urn:x:rid"))),
+    "a": tuple(ExtensionCapability(uri=uri, preferred_id=i + 1) for i, uri in enumerate(("urn:x:mid", RID_URI))),
     "b": (
-        ExtensionCapability(uri="urn:x:rid", preferred_id=1, direction="recvonly"),
+        ExtensionCapability(uri=RID_URI, preferred_id=1),
+        ExtensionCapability(uri="urn:x:level", preferred_id=4, direction="recvonly"),
         ExtensionCapability(uri="urn:x:mid", preferred_id=9),
         ExtensionCapability(uri="urn:x:only-b", preferred_id=3),
     ),
@@ -99,7 +102,15 @@ class Side:
             data=self.data,
         )
 
-    def add(self, kind: Any, direction: Any, count: int, mid: str | None = None, from_track: bool = False) -> None:
+    def add(
+        self,
+        kind: Any,
+        direction: Any,
+        count: int,
+        mid: str | None = None,
+        from_track: bool = False,
+        send_rids: tuple[str, ...] = (),
+    ) -> None:
         self.keys += 1
         self.transceivers[self.keys] = LocalTransceiver(
             key=self.keys,
@@ -114,6 +125,7 @@ class Side:
             cname=self.name,
             ssrc=self.keys * 2,
             rtx_ssrc=self.keys * 2 + 1,
+            send_rids=send_rids,
         )
 
     def change(self, key: int, **changes: Any) -> None:
@@ -193,10 +205,29 @@ class NegotiationMachine(RuleBasedStateMachine):
         direction=st.sampled_from(DIRECTIONS),
         count=st.integers(1, 4),
         from_track=st.booleans(),
+        rids=st.sampled_from(((), (), ("q", "h", "f"), ("h",), ("x", "q"))),
     )
-    def add_transceiver(self, name: str, kind: str, direction: str, count: int, from_track: bool) -> None:
+    def add_transceiver(
+        self, name: str, kind: str, direction: str, count: int, from_track: bool, rids: tuple[str, ...]
+    ) -> None:
         if len(self.sides[name].transceivers) < 6:
-            self.sides[name].add(kind, direction, count, from_track=from_track)
+            layers = rids if kind == "video" else ()
+            self.sides[name].add(kind, direction, count, from_track=from_track, send_rids=layers)
+            event("simulcast" if layers else "one stream")
+
+    @rule(name=st.sampled_from("ab"), data=st.data())
+    def prefer_codecs(self, name: str, data: st.DataObject) -> None:
+        side = self.sides[name]
+        if side.transceivers:
+            key = data.draw(st.sampled_from(sorted(side.transceivers)))
+            codecs = data.draw(st.permutations(side.transceivers[key].codecs))
+            side.change(key, codecs=tuple(codecs), prefer_local_order=True)
+
+    @rule(name=st.sampled_from("ab"), data=st.data(), willing=st.booleans())
+    def take_layers(self, name: str, data: st.DataObject, willing: bool) -> None:
+        side = self.sides[name]
+        if side.transceivers:
+            side.change(data.draw(st.sampled_from(sorted(side.transceivers))), receive_simulcast=willing)
 
     @rule(name=st.sampled_from("ab"), data=st.data(), direction=st.sampled_from(DIRECTIONS))
     def turn(self, name: str, data: st.DataObject, direction: str) -> None:
@@ -310,6 +341,11 @@ class NegotiationMachine(RuleBasedStateMachine):
             assert [(e.id, e.uri, e.direction) for e in ours.extensions] == [
                 (e.id, e.uri, reverse(e.direction)) for e in theirs.extensions
             ]
+            assert ours.send_rids == theirs.receive_rids
+            assert theirs.send_rids == ours.receive_rids
+            for section in (ours, theirs):
+                assert not section.send_rids or section.sending
+                assert not set(section.send_rids) & set(section.receive_rids), "one name, one meaning"
             self._check_wishes(ours, theirs)
             for codec in ours.receive_codecs:
                 assert self.numbers.setdefault(codec.payload_type, identity(codec)) == identity(codec)
@@ -372,6 +408,8 @@ def _essence(thing: Any) -> Any:
         thing.direction,
         thing.transceiver,
         {_essence(codec) for codec in thing.receive_codecs},
+        thing.send_rids,
+        thing.receive_rids,
         set(thing.extensions),
     )
 

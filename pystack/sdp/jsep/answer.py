@@ -59,7 +59,8 @@ def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional:
     agreed = _agree(negotiation.remote_sections, transceivers)
     sections = [_local_section(one, transceiver) for one, transceiver in zip(agreed, transceivers, strict=True)]
     alive = tuple(one.mid for one in agreed if not one.rejected)
-    bundle = _order_bundle(negotiation, [mid for mid in negotiation.remote_bundle if mid in alive])
+    living = frozenset(alive)
+    bundle = _order_bundle(negotiation, [mid for mid in negotiation.remote_bundle if mid in living])
     tagged = next(iter(bundle or alive), None)
     role = _role(negotiation, local) if alive else negotiation.dtls_role
     media = [
@@ -112,7 +113,8 @@ def _order_bundle(negotiation: Negotiation, alive: Sequence[str]) -> tuple[str, 
     first, and would move everything to a new transport for it; with this order Chromium and Firefox keep the one that
     runs. (RFC 8843 7.3.2 would let the newcomer take over.)
     """
-    kept = [mid for mid in negotiation.bundle if mid in alive]
+    living = frozenset(alive)
+    kept = dict.fromkeys(mid for mid in negotiation.bundle if mid in living)
     return (*kept, *(mid for mid in alive if mid not in kept))
 
 

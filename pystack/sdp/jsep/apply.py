@@ -6,6 +6,7 @@ An offer changes the m-lines and what is known of the remote; only an answer cha
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -203,17 +204,20 @@ def _match_transceivers(
     """Give each section of a remote offer its transceiver; a new one may take one that ``add_track`` made (5.10)."""
     by_mid = {one.mid: one for one in transceivers if one.mid is not None}
     mids = {section.mid for section in sections}
-    waiting = [
+    free = [
         one
         for one in transceivers
         if (one.mid is None or one.mid not in mids) and one.from_track and not one.stopped and sends(one.direction)
     ]
+    waiting: dict[str, deque[LocalTransceiver]] = {}
+    for one in free:
+        waiting.setdefault(one.kind, deque()).append(one)
     matched: list[RemoteSection] = []
     for section in sections:
         found = by_mid.get(section.mid)
         if found is None and not section.rejected and section.kind != "application":
-            found = next((one for one in waiting if one.kind == section.kind), None)
-            waiting = [one for one in waiting if one is not found]
+            line = waiting.get(section.kind)
+            found = line.popleft() if line else None
         matched.append(attrs.evolve(section, transceiver=found.key if found else None))
     return tuple(matched)
 
@@ -265,7 +269,8 @@ def _apply_answer(negotiation: Negotiation, kind: DescriptionType, read: RemoteD
     if role is None and read.transport is not None:
         role = "server" if read.transport.setup == "active" else "client"
     alive = tuple(one.mid for one in sections if not one.rejected)
-    bundle = tuple(mid for mid in read.bundle if mid in alive) or alive[:1]
+    living = frozenset(alive)
+    bundle = tuple(mid for mid in read.bundle if mid in living) or alive[:1]
     changed = attrs.evolve(negotiation, remote_sections=tuple(matched), last_local=offer.sections)
     return _in_force(changed, tuple(sections), role, bundle)
 

@@ -57,7 +57,8 @@ def _find(model: SessionDescriptionModel, mid: str | None) -> int | None:
         return mids.index(mid) if mid in mids else None
     alive = [index for index, section in enumerate(model.media) if _alive(section)]
     for group in model.read("group", Group.parse):
-        tagged = (index for name in group.mids for index in alive if mids[index] == name)
+        by_mid = {mids[index]: index for index in reversed(alive)}
+        tagged = (by_mid[name] for name in group.mids if name in by_mid)
         if group.semantics.upper() == "BUNDLE":
             return next(tagged, alive[0] if alive else None)
     return alive[0] if alive else None

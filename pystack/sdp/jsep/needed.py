@@ -6,7 +6,7 @@ Pure, so that the caller can ask whenever something changed. Called by ``pystack
 from __future__ import annotations
 
 from pystack.sdp.attributes.direction import intersect, reverse, sends
-from pystack.sdp.jsep.model import LocalSession, LocalTransceiver, Negotiation
+from pystack.sdp.jsep.model import LocalSection, LocalSession, LocalTransceiver, NegotiatedSection, Negotiation
 
 __all__ = ["needs_negotiation"]
 
@@ -17,14 +17,24 @@ def needs_negotiation(negotiation: Negotiation, local: LocalSession) -> bool:
     if local.data and not any(slot.kind == "application" for slot in living.values()):
         return True
     rejected = negotiation.mids - living.keys()
-    return any(_differs(negotiation, one, one.mid in living) for one in local.transceivers if one.mid not in rejected)
+    described = {one.mid: one for one in negotiation.last_local}
+    agreed = {one.mid: one for one in negotiation.sections}
+    return any(
+        _differs(negotiation, one, one.mid in living, described.get(one.mid or ""), agreed.get(one.mid or ""))
+        for one in local.transceivers
+        if one.mid not in rejected
+    )
 
 
-def _differs(negotiation: Negotiation, transceiver: LocalTransceiver, placed: bool) -> bool:
+def _differs(
+    negotiation: Negotiation,
+    transceiver: LocalTransceiver,
+    placed: bool,
+    described: LocalSection | None,
+    agreed: NegotiatedSection | None,
+) -> bool:
     if transceiver.stopped or not placed:
         return transceiver.stopped == placed
-    described = next((one for one in negotiation.last_local if one.mid == transceiver.mid), None)
-    agreed = negotiation.section(transceiver.mid or "")
     if described is None or agreed is None:
         return True
     if sends(transceiver.direction) and described.msid != (transceiver.stream_ids, transceiver.track_id):

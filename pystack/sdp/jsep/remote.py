@@ -74,9 +74,9 @@ def _read(base: Negotiation, kind: DescriptionType, model: SessionDescriptionMod
     bundle = next(
         (group.mids for group in model.read("group", Group.parse) if group.semantics.upper() == "BUNDLE"), None
     )
+    grouped = frozenset(bundle or ())
     sections = [
-        _read_section(model, index, mids[index], bundled=bundle is not None and mids[index] in bundle)
-        for index in range(len(model.media))
+        _read_section(model, index, mids[index], bundled=mids[index] in grouped) for index in range(len(model.media))
     ]
     for one in sections:
         if kind != "offer" and not one.rejected and one.kind in ("audio", "video") and not one.rtcp_mux:
@@ -85,13 +85,14 @@ def _read(base: Negotiation, kind: DescriptionType, model: SessionDescriptionMod
     tag = _transport_index(sections, bundle, base.bundle if kind == "offer" else ())
     if tag is None:
         return RemoteDescription(sections=tuple(sections), transport=None, bundle=bundle or (), next_mid=next_mid)
-    members = {sections[tag].mid, *(bundle or ())}
+    members = {sections[tag].mid, *grouped}
+    known = frozenset(mids)
     sections = [one if one.mid in members else _rejected(one) for one in sections]
     transport = _read_transport(model, sections[tag], kind)
     return RemoteDescription(
         sections=tuple(sections),
         transport=transport,
-        bundle=tuple(mid for mid in bundle or () if mid in mids),
+        bundle=tuple(mid for mid in bundle or () if mid in known),
         next_mid=next_mid,
     )
 
@@ -122,19 +123,20 @@ def _check_order(slots: Sequence[Slot], kind: DescriptionType, media: Sequence[M
 def _mids(base: Negotiation, model: SessionDescriptionModel) -> tuple[list[str], int]:
     """Return the mid of every section, made up where the remote wrote none, and the next number for made-up ones."""
     written = [section.read_first("mid", parse_mid) for section in model.media]
-    taken = {mid for mid in written if mid is not None} | base.mids
-    mids: list[str] = []
+    said = frozenset(mid for mid in written if mid is not None)
+    taken = said | base.mids
+    mids: dict[str, None] = {}
     number = base.next_mid
     for index, mid in enumerate(written):
-        if mid is None and index < len(base.slots) and base.slots[index].mid not in written:
+        if mid is None and index < len(base.slots) and base.slots[index].mid not in said:
             mid = base.slots[index].mid
         while mid is None:
             mid = None if str(number) in taken else str(number)
             number += 1
         if mid in mids:
             raise InvalidArgument(f"line {model.media[index].number}: section {index}: a=mid:{mid} is there twice")
-        mids.append(mid)
-    return mids, number
+        mids[mid] = None
+    return list(mids), number
 
 
 def _transport_index(
@@ -145,7 +147,8 @@ def _transport_index(
     ``running`` is the bundle in force, whose members come first, as they will in our answer.
     """
     alive = {section.mid: section.index for section in sections if not section.rejected}
-    grouped = next((alive[mid] for mid in (*running, *(bundle or ())) if mid in alive and mid in (bundle or ())), None)
+    members = frozenset(bundle or ())
+    grouped = next((alive[mid] for mid in (*running, *(bundle or ())) if mid in alive and mid in members), None)
     return grouped if grouped is not None else next(iter(alive.values()), None)
 
 
