@@ -10,6 +10,7 @@ import attrs
 from pystack.aio import DebugOptions, IceServer, IceTransport
 from pystack.base import Randomness, SecretRandomness, Trace
 from pystack.dtls import Certificate
+from pystack.errors import InvalidArgument
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
 from pystack.sdp.jsep import CodecCapability, ExtensionCapability
 from pystack.session import SessionOptions
@@ -32,6 +33,9 @@ class Configuration:
     Attributes:
         ice_servers: STUN and TURN servers for the full ICE agent.
         ice_transport_policy: ``"all"``, or ``"relay"`` to use relayed candidates alone.
+        bundle_policy: ``"balanced"`` or ``"max-bundle"``: everything rides on one transport either way, and of a peer
+            that does not bundle only the first living section does. ``"max-compat"``, a transport for each section,
+            is refused.
         mux: a shared UDP port. With it the connection is ICE-lite on that port, as a server wants it; without it a
             full ICE agent gathers ports of its own.
         certificate: the DTLS certificate; by default each connection makes one.
@@ -54,6 +58,7 @@ class Configuration:
 
     ice_servers: tuple[IceServer, ...] = ()
     ice_transport_policy: Literal["all", "relay"] = "all"
+    bundle_policy: Literal["balanced", "max-bundle"] = attrs.field(default="balanced")
     mux: IceTransports | None = None
     certificate: Certificate | None = None
     port_range: tuple[int, int] | None = None
@@ -71,3 +76,10 @@ class Configuration:
     randomness: Randomness = attrs.field(factory=SecretRandomness)
     trace: Trace | None = None
     debug: DebugOptions | str | None = None
+
+    @bundle_policy.validator
+    def _check_bundle_policy(self, _: object, value: str) -> None:
+        if value not in {"balanced", "max-bundle"}:
+            raise InvalidArgument(
+                f"bundle_policy {value!r} is not supported: a connection has one transport; take balanced or max-bundle"
+            )
