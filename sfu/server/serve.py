@@ -87,6 +87,11 @@ class Server:
         """The addresses and the port that media is taken on."""
         return self._mux.addresses if self._mux is not None else ()
 
+    @property
+    def media_tcp(self) -> bool:
+        """Whether media is taken over TCP as well, on the same addresses."""
+        return self._mux is not None and self._mux.tcp_port is not None
+
     async def close(self) -> None:
         """Say goodbye to everybody and release the ports."""
         self._doorkeeper.close()
@@ -129,7 +134,8 @@ def _greeting(server: Server, config: Config, version: str) -> str:
         if config.keys.get(DEV_KEY) == DEV_SECRET:
             lines.append(f"  key    {DEV_KEY} / {DEV_SECRET} (for development only)")
     lines.append(f"  sdk    {server.url.replace('http', 'ws', 1)}")
-    lines.append("  media  udp " + ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in server.media))
+    media = ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in server.media)
+    lines.append(f"  media  {'udp, tcp' if server.media_tcp else 'udp'}  {media}")
     lines.append("stop with Ctrl-C")
     return "\n".join(lines)
 
