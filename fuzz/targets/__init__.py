@@ -24,6 +24,7 @@ _MODULES: Final = {
     "framing": "framing",
     "rtp": "rtp",
     "rtcp": "rtcp",
+    "payloads": "payloads",
     "rtp-session": "rtp_session",
     "sdp": "sdp",
     "jsep": "jsep",

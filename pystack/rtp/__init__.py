@@ -35,6 +35,7 @@ from pystack.rtp.extensions import (
 )
 from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.packet import NO_EXTENSION, RtpPacket
+from pystack.rtp.payload import PayloadDescription, RedBlock, build_red, describer, parse_red, rewrite_vp8
 from pystack.rtp.rtcp import (
     CNAME,
     Bye,
@@ -81,8 +82,10 @@ __all__ = [
     "KeyFrameRequested",
     "Nack",
     "OutboundStreamStats",
+    "PayloadDescription",
     "Pli",
     "ReceiverReport",
+    "RedBlock",
     "Remb",
     "ReportBlock",
     "ReportWindow",
@@ -100,6 +103,8 @@ __all__ = [
     "TransportFeedback",
     "TransportFeedbackReceived",
     "UnknownRtcp",
+    "build_red",
+    "describer",
     "pack_abs_send_time",
     "pack_audio_level",
     "pack_orientation",
@@ -107,5 +112,7 @@ __all__ = [
     "parse_audio_level",
     "parse_compound",
     "parse_orientation",
+    "parse_red",
+    "rewrite_vp8",
     "serialize_compound",
 ]

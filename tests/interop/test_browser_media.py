@@ -102,6 +102,10 @@ def test_video_there_and_back(browser, who, codec):
         await until(decoded, f"no frames of {codec}; {seen.packets} packets came")
         names = {each.payload_type: each.name for each in seen.transceiver.receiver.codecs}
         assert {names[each] for each in seen.payload_types} == {codec}
+        # What the payloads tell without decoding: they begin with a key frame, and few of the others are one.
+        assert not seen.unread, seen.unread[:3]
+        assert min(seen.frames) in seen.key_frames
+        assert len(seen.frames) > 10 * len(seen.key_frames)
 
     browser.meet(who, body)
 

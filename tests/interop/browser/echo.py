@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pystack import Transceiver
+from pystack import DecodeError, Transceiver
+from pystack.rtp.payload import describer
 from tests.interop.other_peer import PATIENCE, OtherPeer
 
 __all__ = ["Echo", "inbound", "until"]
@@ -19,12 +20,18 @@ class Echo:
     Attributes:
         packets: how many came, by rid.
         payload_types: with which payload types.
+        key_frames: timestamps at which the payloads say that a key frame begins.
+        frames: timestamps at which any frame or NAL unit begins.
+        unread: payloads that could not be described.
     """
 
     def __init__(self, transceiver: Transceiver, codec: str | None = None) -> None:
         self.transceiver = transceiver
         self.packets: Counter[str] = Counter()
         self.payload_types: Counter[int] = Counter()
+        self.key_frames: set[int] = set()
+        self.frames: set[int] = set()
+        self.unread: list[bytes] = []
         transceiver.direction = "sendrecv"
         transceiver.sender.set_track("echo", ["echoes"])
         if codec is not None:
@@ -36,7 +43,23 @@ class Echo:
     def _pass_on(self, packet: Any, rid: str) -> None:
         self.packets[rid] += 1
         self.payload_types[packet.payload_type] += 1
+        self._describe(packet)
         self.transceiver.sender.write(packet)
+
+    def _describe(self, packet: Any) -> None:
+        names = {each.payload_type: each.name for each in self.transceiver.receiver.codecs}
+        describe = describer(names.get(packet.payload_type, ""))
+        if describe is None:
+            return
+        try:
+            found = describe(packet.payload)
+        except DecodeError:
+            self.unread.append(packet.payload[:40])
+            return
+        if found.starts:
+            self.frames.add(packet.timestamp)
+        if found.key_frame:
+            self.key_frames.add(packet.timestamp)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
