@@ -5,7 +5,7 @@ Called by :mod:`pystack.peer.stats`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pystack.peer.dictionaries import CandidatePairStats, IceCandidateStats
 
@@ -41,27 +41,28 @@ def add_pair(report: StatsReport, pair: SelectedPair, at: float) -> None:
     if pair.round_trip_time is not None:
         entry["currentRoundTripTime"] = pair.round_trip_time
     report["CP"] = entry
-    local: IceCandidateStats = {
-        "type": "local-candidate",
-        "id": "CL",
-        "timestamp": at,
-        "transportId": "T",
-        "address": pair.local[0],
-        "port": pair.local[1],
-        "protocol": pair.protocol,
-        "candidateType": pair.local_type,
-    }
+    local = _candidate("local-candidate", "CL", pair.local, pair.local_type, pair.protocol, at)
     if pair.relay_protocol is not None:
         local["relayProtocol"] = pair.relay_protocol
     report["CL"] = local
-    remote: IceCandidateStats = {
-        "type": "remote-candidate",
-        "id": "CR",
+    report["CR"] = _candidate("remote-candidate", "CR", pair.remote, pair.remote_type, pair.protocol, at)
+
+
+def _candidate(
+    kind: Literal["local-candidate", "remote-candidate"],
+    name: str,
+    address: tuple[str, int],
+    candidate_type: str,
+    protocol: str,
+    at: float,
+) -> IceCandidateStats:
+    return {
+        "type": kind,
+        "id": name,
         "timestamp": at,
         "transportId": "T",
-        "address": pair.remote[0],
-        "port": pair.remote[1],
-        "protocol": pair.protocol,
-        "candidateType": pair.remote_type,
+        "address": address[0],
+        "port": address[1],
+        "protocol": protocol,
+        "candidateType": candidate_type,
     }
-    report["CR"] = remote

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from typing import Any, Literal
 
 from pystack import Configuration, DataChannel, DataChannelAdded, PeerConnection, SessionDescription
 
@@ -27,19 +28,33 @@ def pattern(size: int, seed: int) -> bytes:
     return bytes((at * 31 + seed * 7 + (at >> 8)) & 255 for at in range(size))
 
 
-class OtherPeer(Protocol):
+class OtherPeer(ABC):
     """Requests by name, and what happened by itself in ``events``, each ``{"event": ..., ...}``."""
 
-    events: list[dict[str, Any]]
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._came = asyncio.Event()
+        self._reader: asyncio.Task[None]
 
+    @abstractmethod
     async def ask(self, op: str, **arguments: Any) -> Any:
         """Have something done over there."""
 
     async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
         """Wait until ``count`` events of this kind have come, and return the last."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self._came.clear()
+                found = self.all(event, **like)
+                if len(found) >= count:
+                    return found[count - 1]
+                assert not self._reader.done(), "the other peer is gone"
+                await self._came.wait()
 
     def all(self, event: str, **like: Any) -> list[dict[str, Any]]:
         """The events of this kind that have come."""
+        wanted = {"event": event, **like}
+        return [each for each in self.events if wanted.items() <= each.items()]
 
 
 class Ours:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.browser.page_peer import ChunkCounter, Stage, stage
+from tests.interop.browser.page_peer import ChunkCounter
 from tests.interop.other_peer import PATIENCE, close_and_open_again, talk_on_every_kind, they_end, we_end
 
 DATA, I_DATA = 0, 64
 WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("chromium", marks=pytest.mark.component("chromium")),
-        pytest.param("firefox", marks=pytest.mark.component("firefox")),
-    ],
-)
-def browser(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with stage(request.param) as each:
-        yield each
 
 
 @WHO

@@ -7,29 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pystack import DataChannel, SessionDescription
 from tests.interop.browser.echo import Echo, inbound, until
-from tests.interop.browser.page_peer import Stage, stage
 from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, pattern
 
 WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param("chromium", marks=pytest.mark.component("chromium")),
-        pytest.param("firefox", marks=pytest.mark.component("firefox")),
-    ],
-)
-def browser(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    with stage(request.param) as each:
-        yield each
 
 
 async def negotiate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pystack.errors import DecodeError
 from pystack.rtp.payload.description import PayloadDescription
+from pystack.rtp.payload.picture_id import LONG, read_picture_id
 
 __all__ = ["describe_vp8", "rewrite_vp8"]
 
@@ -19,7 +20,6 @@ _PICTURE_ID = 0x80
 _TL0 = 0x40
 _TEMPORAL = 0x20
 _KEY_INDEX = 0x10
-_LONG = 0x80
 _INTER_FRAME = 0x01  # of the VP8 payload header behind the descriptor (section 4.3)
 
 
@@ -38,14 +38,7 @@ def describe_vp8(payload: bytes) -> PayloadDescription:
             flags = payload[1]
             at = 2
             if flags & _PICTURE_ID:
-                if payload[at] & _LONG:
-                    found.picture_id = (payload[at] & 0x7F) << 8 | payload[at + 1]
-                    found.picture_id_bits = 15
-                    at += 2
-                else:
-                    found.picture_id = payload[at]
-                    found.picture_id_bits = 7
-                    at += 1
+                at = read_picture_id(payload, at, found)
             if flags & _TL0:
                 found.tl0_picture_index = payload[at]
                 at += 1
@@ -78,9 +71,9 @@ def rewrite_vp8(
         at = 2
         head = bytearray(payload[:8])
         if flags & _PICTURE_ID:
-            if head[at] & _LONG:
+            if head[at] & LONG:
                 if picture_id is not None:
-                    head[at] = _LONG | picture_id >> 8 & 0x7F
+                    head[at] = LONG | picture_id >> 8 & 0x7F
                     head[at + 1] = picture_id & 0xFF
                 at += 2
             else:

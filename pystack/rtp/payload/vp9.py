@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pystack.errors import DecodeError
 from pystack.rtp.payload.description import PayloadDescription
+from pystack.rtp.payload.picture_id import read_picture_id
 
 __all__ = ["describe_vp9"]
 
@@ -15,7 +16,6 @@ _BEGIN = 0x08
 _END = 0x04
 _STRUCTURE = 0x02
 _NOT_FOR_UPPER = 0x01
-_LONG = 0x80
 _MAX_REFERENCES = 3
 
 
@@ -34,14 +34,7 @@ def describe_vp9(payload: bytes) -> PayloadDescription:
         found = PayloadDescription(starts=begins, ends=bool(first & _END), discardable=bool(first & _NOT_FOR_UPPER))
         at = 1
         if first & _PICTURE_ID:
-            if payload[at] & _LONG:
-                found.picture_id = (payload[at] & 0x7F) << 8 | payload[at + 1]
-                found.picture_id_bits = 15
-                at += 2
-            else:
-                found.picture_id = payload[at]
-                found.picture_id_bits = 7
-                at += 1
+            at = read_picture_id(payload, at, found)
         depends = False
         if first & _LAYERS:
             layers = payload[at]

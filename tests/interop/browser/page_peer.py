@@ -14,7 +14,7 @@ from typing import Any
 from pystack import DataChannel, Trace
 from tests.e2e.e2e_harness.browsers import Browser, Driver, Page
 from tests.e2e.e2e_harness.room import own_address
-from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, connect
+from tests.interop.other_peer import Offerer, OtherPeer, Ours, connect
 
 __all__ = ["ChunkCounter", "PagePeer", "Stage", "stage"]
 
@@ -22,13 +22,12 @@ SCRIPT = (Path(__file__).parent / "peer.js").read_text()
 BLANK = b"<!doctype html><title>peer</title><body></body>"
 
 
-class PagePeer:
+class PagePeer(OtherPeer):
     """The page as the other peer; see ``peer.js`` for what can be asked."""
 
     def __init__(self, page: Page) -> None:
+        super().__init__()
         self.page = page
-        self.events: list[dict[str, Any]] = []
-        self._came = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
 
     async def leave(self) -> None:
@@ -40,22 +39,6 @@ class PagePeer:
     async def ask(self, op: str, **arguments: Any) -> Any:
         """Have something done over there."""
         return await self.page.evaluate("(request) => peer.ask(request)", {"op": op, **arguments})
-
-    async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
-        """Wait until ``count`` events of this kind have come, and return the last."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                self._came.clear()
-                found = self.all(event, **like)
-                if len(found) >= count:
-                    return found[count - 1]
-                assert not self._reader.done(), "the page is gone"
-                await self._came.wait()
-
-    def all(self, event: str, **like: Any) -> list[dict[str, Any]]:
-        """The events of this kind that have come."""
-        wanted = {"event": event, **like}
-        return [each for each in self.events if wanted.items() <= each.items()]
 
     async def _read(self) -> None:
         while True:

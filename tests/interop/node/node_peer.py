@@ -19,13 +19,12 @@ HERE = Path(__file__).resolve().parent
 Stack = Literal["libdatachannel", "werift"]
 
 
-class NodePeer:
+class NodePeer(OtherPeer):
     """``async with NodePeer("werift") as other``: requests by name, and what happened by itself in ``events``."""
 
     def __init__(self, stack: Stack) -> None:
+        super().__init__()
         self.stack = stack
-        self.events: list[dict[str, Any]] = []
-        self._came = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
 
@@ -83,21 +82,6 @@ class NodePeer:
             said = await answer
         assert "error" not in said, said["error"]
         return said["result"]
-
-    async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
-        """Wait until ``count`` events of this kind have come, and return the last."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                self._came.clear()
-                found = self.all(event, **like)
-                if len(found) >= count:
-                    return found[count - 1]
-                assert not self._reader.done(), "the other peer's process ended"
-                await self._came.wait()
-
-    def all(self, event: str, **like: Any) -> list[dict[str, Any]]:
-        wanted = {"event": event, **like}
-        return [each for each in self.events if wanted.items() <= each.items()]
 
 
 def meet(stack: Stack, who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]]) -> None:
