@@ -30,6 +30,10 @@ NOT_OF_NOISE = {
     "sctp: heartbeat-ack-unasked",
     "media: late",
     "media: full",
+    # Not datagrams: blocks of a report that was taken, and that claim what cannot be (a mutated packet is still RTCP).
+    "rtp: report-early",
+    "rtp: report-old",
+    "rtp: report-runaway",
 }
 
 
