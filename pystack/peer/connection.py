@@ -51,7 +51,16 @@ from pystack.peer.stats import collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
 from pystack.peer.transceivers import Transceivers
 from pystack.peer.waiting import Awaited
-from pystack.rtp import KeyFrameRequested, RtcpReceived, RtpPacket
+from pystack.rtp import (
+    ByeReceived,
+    KeyFrameRequested,
+    RtcpReceived,
+    RtpPacket,
+    StreamAnomaly,
+    StreamRestarted,
+    StreamStarted,
+    StreamTold,
+)
 from pystack.sdp import jsep
 from pystack.session import (
     ConnectionState,
@@ -538,6 +547,13 @@ class PeerConnection:
         if transceiver is not None:
             transceiver.sender.handle_key_frame_request(event.sender_id)
 
+    def _handle_stream_event(self, event: StreamTold) -> None:
+        if self._debug is not None:
+            self._debug.note(self._driver.now(), "rtp", repr(event))
+        transceiver = self._transceivers.get(event.receiver_id)
+        if transceiver is not None:
+            transceiver.receiver.handle_stream_event(event)
+
     def _handle_rtcp(self, event: RtcpReceived) -> None:
         packet = event.packet
         halves = [self._transceivers.get(key) for key in event.receivers]
@@ -715,6 +731,10 @@ _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
     tuple: PeerConnection._handle_packet,
     KeyFrameRequested: PeerConnection._handle_key_frame_request,
     RtcpReceived: PeerConnection._handle_rtcp,
+    StreamStarted: PeerConnection._handle_stream_event,
+    StreamRestarted: PeerConnection._handle_stream_event,
+    ByeReceived: PeerConnection._handle_stream_event,
+    StreamAnomaly: PeerConnection._handle_stream_event,
     DtlsStateChanged: PeerConnection._handle_transport_change,
     Secured: PeerConnection._handle_transport_change,
     DataTransportEnded: PeerConnection._handle_data_end,

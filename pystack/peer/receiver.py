@@ -8,19 +8,21 @@ counted, because late media is worth less than new.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pystack.errors import LOCAL, Closed, PeerClosed, Reason
 from pystack.peer.inbox import Inbox
-from pystack.peer.outward import call_out
+from pystack.peer.outward import EventHub, call_out
 from pystack.peer.rtcp import RtcpPort
-from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
+from pystack.rtp import CodecSpec, HeaderExtensionMap, ReceptionWindow, RtpPacket, StreamTold
 
 if TYPE_CHECKING:
     from pystack.aio import Driver
     from pystack.session import Session
 
 __all__ = ["RtpReceiver"]
+
+_KEPT_EVENTS: Final = 32
 
 
 class RtpReceiver:
@@ -56,6 +58,7 @@ class RtpReceiver:
         self._inbox: Inbox[tuple[RtpPacket, str]] = Inbox(f"{kind} receiver")
         self._tap: Callable[[RtpPacket, str], None] | None = None
         self._ended: Reason | None = None
+        self._hub: EventHub[StreamTold] = EventHub(_KEPT_EVENTS)
         self.rtcp = RtcpPort(session, driver, f"{kind} receiver", inbox_rtcp)
 
     @property
@@ -97,7 +100,37 @@ class RtpReceiver:
             self._session.rtp.request_key_frame(self._key, self._driver.now(), rid)
             self._driver.soon()
 
+    def listen(self, callback: Callable[[StreamTold], None]) -> Callable[[], None]:
+        """Call ``callback`` for what happens to the streams of the track, the last that nobody heard first.
+
+        :class:`~pystack.rtp.StreamStarted`, :class:`~pystack.rtp.StreamRestarted`, :class:`~pystack.rtp.ByeReceived`
+        and :class:`~pystack.rtp.StreamAnomaly`, of its layers and of their retransmissions alike: a log that listens
+        here hears of all. Returns what stops it.
+        """
+        return self._hub.listen(callback)
+
+    def capture_time(self, packet: RtpPacket, rid: str = "") -> float | None:
+        """When a packet's timestamp was on its sender's wall clock, in seconds since 1970.
+
+        Tracks of one peer are played together by it (RFC 3550 section 6.4.1). ``None`` before its first report.
+        """
+        return self._session.rtp.capture_time(self._key, packet.timestamp, rid)
+
+    def reception_window(self, rid: str = "", observer: str = "") -> ReceptionWindow | None:
+        """What was received of one layer since ``observer`` asked last; ``None`` at its first question.
+
+        Each observer has windows of its own, so one that asks every second and one that asks every minute do not
+        disturb each other.
+        """
+        if not self.receiving or self._ended is not None:
+            return None
+        return self._session.rtp.reception_window(self._key, self._driver.now(), rid, observer)
+
     # ---- what the connection tells it
+
+    def handle_stream_event(self, event: StreamTold) -> None:
+        """Something happened to one of the streams."""
+        self._hub.emit(event)
 
     def handle_packet(self, rid: str, packet: RtpPacket) -> None:
         """A packet arrived."""
@@ -121,6 +154,7 @@ class RtpReceiver:
         self._tap = None
         self._inbox.set_tap(None)
         self._inbox.terminate(reason)
+        self._hub.end()
         self.rtcp.handle_end(reason)
 
     def _deliver(self, item: tuple[RtpPacket, str]) -> None:

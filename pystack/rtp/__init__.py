@@ -5,13 +5,16 @@
 
 from pystack.rtp.codec import CodecSpec
 from pystack.rtp.events import (
+    AnomalyKind,
     BandwidthEstimate,
     ByeReceived,
     KeyFrameRequested,
     RtcpReceived,
     RtpEvent,
+    StreamAnomaly,
     StreamRestarted,
     StreamStarted,
+    StreamTold,
     TransportFeedbackReceived,
 )
 from pystack.rtp.extensions import (
@@ -56,6 +59,7 @@ from pystack.rtp.rtcp import (
 from pystack.rtp.session import RtpSession
 from pystack.rtp.stats import InboundStreamStats, OutboundStreamStats, RtpSessionStats
 from pystack.rtp.streams.history import HistoryBudget
+from pystack.rtp.streams.reception_windows import ReceptionWindow
 from pystack.rtp.streams.report_windows import ReportWindow
 
 __all__ = [
@@ -70,6 +74,7 @@ __all__ = [
     "REPAIRED_RID",
     "RID",
     "TRANSPORT_SEQUENCE",
+    "AnomalyKind",
     "BandwidthEstimate",
     "Bye",
     "ByeReceived",
@@ -85,6 +90,7 @@ __all__ = [
     "PayloadDescription",
     "Pli",
     "ReceiverReport",
+    "ReceptionWindow",
     "RedBlock",
     "Remb",
     "ReportBlock",
@@ -98,8 +104,10 @@ __all__ = [
     "RtpSessionStats",
     "SenderReport",
     "SourceDescription",
+    "StreamAnomaly",
     "StreamRestarted",
     "StreamStarted",
+    "StreamTold",
     "TransportFeedback",
     "TransportFeedbackReceived",
     "UnknownRtcp",

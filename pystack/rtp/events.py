@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -10,13 +10,16 @@ from pystack.base import Ended
 from pystack.rtp.rtcp import RtcpPacket, TransportFeedback
 
 __all__ = [
+    "AnomalyKind",
     "BandwidthEstimate",
     "ByeReceived",
     "KeyFrameRequested",
     "RtcpReceived",
     "RtpEvent",
+    "StreamAnomaly",
     "StreamRestarted",
     "StreamStarted",
+    "StreamTold",
     "TransportFeedbackReceived",
 ]
 
@@ -53,6 +56,47 @@ class ByeReceived:
     rid: str
 
 
+AnomalyKind: TypeAlias = Literal[
+    "gap", "restart", "timestamp-jump", "report-off", "report-late", "report-clock", "clock-skew"
+]
+"""What can be odd about a stream; see :class:`StreamAnomaly`."""
+
+
+@attrs.frozen
+class StreamAnomaly:
+    """Something odd about a received stream; nothing is wrong with us, but somebody will want to know why.
+
+    Attributes:
+        receiver_id: whose it is.
+        rid: its simulcast name.
+        ssrc: its synchronization source.
+        repair: whether that carries the retransmissions of the stream.
+        kind: ``gap``: 100 packets or more missing in a row, ``restart``: its retransmissions begin anew elsewhere (the
+            media itself: :class:`StreamRestarted`), ``timestamp-jump``:
+            the media clock went where no clock goes, ``report-off``: a sender report of another media clock,
+            ``report-late``: one that is older than the last, ``report-clock``: the sender's wall clock was set,
+            ``clock-skew``: the media clock runs 20 % off its name.
+        before: the number before: of sequence, of timestamp, of seconds since 1970 or of units per second.
+        after: the number that came instead.
+        at: when, in monotonic seconds.
+        merged: how many more of this kind there were since the last that was told; they come once a second at most.
+    """
+
+    receiver_id: int
+    rid: str
+    ssrc: int
+    repair: bool
+    kind: AnomalyKind
+    before: int
+    after: int
+    at: float
+    merged: int
+
+
+StreamTold: TypeAlias = StreamStarted | StreamRestarted | ByeReceived | StreamAnomaly
+"""What is told about one received stream."""
+
+
 @attrs.frozen
 class BandwidthEstimate:
     """REMB: the peer believes that it can receive ``bitrate_bps`` over all of ``ssrcs``."""
@@ -85,13 +129,6 @@ class RtcpReceived:
 
 
 RtpEvent: TypeAlias = (
-    KeyFrameRequested
-    | RtcpReceived
-    | StreamStarted
-    | StreamRestarted
-    | ByeReceived
-    | BandwidthEstimate
-    | TransportFeedbackReceived
-    | Ended
+    KeyFrameRequested | RtcpReceived | StreamTold | BandwidthEstimate | TransportFeedbackReceived | Ended
 )
 """Everything that an RTP session may tell."""

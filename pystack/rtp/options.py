@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import attrs
 
+from pystack.errors import InvalidArgument
 from pystack.rtp.streams.history import HistoryBudget
 
 __all__ = ["RtpSessionOptions"]
+
+
+def _is_positive(_: object, __: object, intervals: tuple[float, ...]) -> None:
+    if not intervals or min(intervals) < 0:
+        raise InvalidArgument(f"key_frame_intervals needs at least one interval, none below 0: {intervals}")
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +36,8 @@ class RtpSessionOptions:
         pause_after_key_frame_request: whether nothing is sent again between a PLI or FIR and the next key frame
             (requirements C-16); whoever sets it says :meth:`pystack.rtp.RtpSession.key_frame_sent`. A pause ends
             after two seconds anyway.
+        key_frame_intervals: the least time between two requests for a key frame of one layer, lowest layer first; the
+            last holds for all above (requirements C-12).
         max_packets: how many received packets wait for :meth:`pystack.rtp.RtpSession.take_packets`.
         max_events: how many events wait to be taken.
         default_round_trip_time: until one was measured.
@@ -49,6 +57,7 @@ class RtpSessionOptions:
     retransmission_share: float = 1.0
     retransmission_burst: int = 262_144
     pause_after_key_frame_request: bool = False
+    key_frame_intervals: tuple[float, ...] = attrs.field(default=(0.5, 1.0, 1.0), validator=_is_positive)
     max_packets: int = 4096
     max_events: int = 256
     default_round_trip_time: float = 0.07

@@ -38,6 +38,7 @@ from pystack.rtp.streams.arrivals import TransportFeedbackRecorder
 from pystack.rtp.streams.concerned import media_of, sources_of
 from pystack.rtp.streams.inbound import Inbound
 from pystack.rtp.streams.outbound import Outbound
+from pystack.rtp.streams.reception_windows import ReceptionWindow
 from pystack.rtp.streams.report_windows import ReportWindow
 from pystack.rtp.streams.reporter import Reporter
 from pystack.rtp.streams.round_trip import RoundTrip
@@ -85,7 +86,7 @@ class RtpSession:
         self._round_trip = RoundTrip(options.default_round_trip_time)
         self._ssrc = randomness.integer(32)
         self._cname = options.cname or randomness.token(12).hex()
-        self._inbound = Inbound(self._round_trip, self.drops, self._events, options.max_packets)
+        self._inbound = Inbound(options, self._round_trip, self.drops, self._events)
         self._outbound = Outbound(options, randomness, self._round_trip, self._events)
         self._arrivals = TransportFeedbackRecorder()
         self._reporter = Reporter(self._ssrc, self._cname, options.report_interval, options.mtu, randomness)
@@ -380,6 +381,35 @@ class RtpSession:
         if stream is None or stream.sender_report is None:
             return None
         return stream.sender_report, stream.sender_report_at
+
+    def capture_time(self, receiver_id: int, timestamp: int, rid: str = "") -> float | None:
+        """When a timestamp of a received stream was on its sender's wall clock, in seconds since 1970.
+
+        Streams of one sender are played together by it (RFC 3550 section 6.4.1). ``None`` before a report was heard.
+        """
+        stream = self._inbound.stream(receiver_id, rid)
+        if stream is None or stream.timeline is None:
+            return None
+        return stream.timeline.capture_time(timestamp)
+
+    def reception_window(
+        self, receiver_id: int, now: float, rid: str = "", observer: str = ""
+    ) -> ReceptionWindow | None:
+        """What was received of a stream since ``observer`` asked last; ``None`` at its first question.
+
+        Args:
+            receiver_id: whose the stream is.
+            now: the clock.
+            rid: its simulcast name.
+            observer: who asks; each has a window of its own.
+
+        Raises:
+            InvalidArgument: there is no receiver with this id.
+        """
+        if receiver_id not in self._inbound.demux.receivers:
+            raise InvalidArgument(f"receiver {receiver_id} does not exist")
+        stream = self._inbound.stream(receiver_id, rid)
+        return stream.window(observer, now) if stream is not None else None
 
     def report_window(self, sender_id: int, observer: str = "") -> ReportWindow | None:
         """What the receiver of a stream reported since ``observer`` asked last; ``None`` at its first question.

@@ -29,9 +29,17 @@ class InboundStreamStats:
         recovered: packets that came as a retransmission.
         recovered_octets: payload bytes of those.
         rtx_packets: retransmissions that came, useful or not.
+        rtx_lost: retransmissions that did not, by the numbers of their own stream.
         nacks: numbers asked for, repetitions included.
         nack_packets: NACK sent for it.
         restarts: how often the sequence began anew.
+        gaps: how often so many packets in a row were missing when the next came; 101 stands for more than 100.
+        anomalies: how often something odd was noticed, see :class:`~pystack.rtp.StreamAnomaly`.
+        timestamp: the extended timestamp of the newest frame, which never wraps; ``None`` before the first.
+        first_arrival: when its first packet would have come had it been as fast as the fastest of its first two
+            minutes, in monotonic seconds.
+        measured_clock_rate: units per second of the media clock by the sender's own reports; ``None`` before ten
+            seconds of them.
         jitter: seconds.
         last_arrival: when the last packet came, in monotonic seconds.
         key_frame_requests: PLI and FIR sent for it.
@@ -54,9 +62,15 @@ class InboundStreamStats:
     recovered: int
     recovered_octets: int
     rtx_packets: int
+    rtx_lost: int
     nacks: int
     nack_packets: int
     restarts: int
+    gaps: Mapping[int, int]
+    anomalies: int
+    timestamp: int | None
+    first_arrival: float | None
+    measured_clock_rate: float | None
     jitter: float
     last_arrival: float
     key_frame_requests: int

@@ -26,6 +26,7 @@ from pystack import (
 )
 from pystack.aio import Scope
 from pystack.errors import Closed, LocalProtocolError, MessageTooLarge, PeerClosed, StackError, WouldBlock
+from pystack.rtp import StreamTold
 from sfu.data import LABELS, DeliveryQueue, policy_for
 from sfu.media import Munger, Outlet, PacketSource
 from sfu.server.sections import offered_sections
@@ -84,6 +85,7 @@ class MediaSession:
         self._channels: dict[str, DataChannel] = {}
         self._draining: set[str] = set()
         self._mungers: dict[str, Munger] = {}
+        self._watching: dict[str, Callable[[], None]] = {}
 
     # ------------------------------------------------------------------ negotiation
 
@@ -145,6 +147,15 @@ class MediaSession:
         transceiver = self._find(mid)
         return transceiver.receiver if transceiver is not None else None
 
+    def watch(self, mid: str, listener: Callable[[StreamTold], None]) -> None:
+        """Let ``listener`` hear what happens to the streams of a section, in the place of whoever heard it before."""
+        transceiver = self._find(mid)
+        if transceiver is not None:
+            stop = self._watching.pop(mid, None)
+            if stop is not None:
+                stop()
+            self._watching[mid] = transceiver.receiver.listen(listener)
+
     def outlet(self, mid: str) -> Outlet | None:
         """Where packets for a section go, and the numbering of that stream."""
         transceiver = self._find(mid)
@@ -174,6 +185,7 @@ class MediaSession:
         for channel in self._channels.values():
             channel.on_message = None
         self._channels.clear()
+        self._watching.clear()
         for queue in self.deliveries.values():
             queue.clear()
         self._peer.abort()

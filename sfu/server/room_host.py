@@ -38,6 +38,7 @@ from sfu.rooms import (
 from sfu.server.media_session import MediaOwner, MediaSession
 from sfu.server.member import Member
 from sfu.server.socket import SignalSocket
+from sfu.server.stream_log import StreamLog
 from sfu.signal import ClientHello, Offer
 from sfu.tracks import OfferedSection, SectionPlan
 
@@ -205,6 +206,9 @@ class RoomHost:
                 source = member.media.source(event.track.mid) if member is not None else None
                 if source is not None:
                     self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids)
+                if member is not None:
+                    log = self._log.bind(participant=event.participant.sid, track=event.track.sid)
+                    member.media.watch(event.track.mid, StreamLog(log))
                 self._log.info("track published", participant=event.participant.sid, track=event.track.sid)
             case TrackUnpublished():
                 self.routes.unpublish(event.track.sid)

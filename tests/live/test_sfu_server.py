@@ -13,6 +13,7 @@ import aiohttp
 import jwt
 import pytest
 from livekit.protocol import models, rtc
+from structlog.testing import capture_logs
 
 from pystack import Closed, PeerConnection, RtpPacket, SessionDescription
 from sfu.server import Config, ConfigError, Server
@@ -172,6 +173,25 @@ def test_a_resume_is_refused_with_the_advice_to_join_anew():
 
 def opus(number):
     return RtpPacket(payload_type=111, sequence_number=number, timestamp=number * 960, payload=b"opus %d" % number)
+
+
+def test_ac37_1_a_servers_log_names_room_participant_track_and_layer_of_a_stream():
+    async def main():
+        async with serving() as (_, http):
+            with capture_logs() as records:
+                ada = await Client(http, "ada").join()
+                sender = await ada.publish("audio", "voice")
+                pt = sender.require_codec("opus").payload_type
+                for number in (1, 2, 400):
+                    sender.write(opus(number), payload_type=pt)
+                await until(lambda: any(each["event"] == "stream gap" for each in records))
+                await ada.close()
+            for event in ("stream started", "stream gap"):
+                (record,) = [each for each in records if each["event"] == event]
+                context = {key: record[key] for key in ("room", "participant", "track", "layer")}
+                assert context == {"room": "demo", "participant": ada.sid, "track": ada.published["voice"], "layer": ""}
+
+    run(main())
 
 
 def test_two_peers_hear_each_other_and_exchange_data():

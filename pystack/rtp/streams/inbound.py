@@ -12,11 +12,13 @@ from math import inf
 from typing import Final
 
 from pystack.rtp.events import ByeReceived, StreamRestarted, StreamStarted
+from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import Bye, Fir, Nack, Pli, SenderReport
 from pystack.rtp.streams.demux import Demux, Route
-from pystack.rtp.streams.keyframes import HIGH_INTERVAL, LOW_INTERVAL, KeyFrameRequests
+from pystack.rtp.streams.keyframes import KeyFrameRequests
 from pystack.rtp.streams.receiver import ReceiveStream
+from pystack.rtp.streams.repairs import RepairStream
 from pystack.rtp.streams.round_trip import RoundTrip
 from pystack.rtp.streams.rtx import unwrap
 from pystack.rtp.streams.tray import EventTray
@@ -40,6 +42,7 @@ class Inbound:
         "_drops",
         "_events",
         "_fir_numbers",
+        "_key_frame_intervals",
         "_key_frames",
         "_max_packets",
         "_missing",
@@ -51,7 +54,7 @@ class Inbound:
     )
 
     def __init__(
-        self, round_trip: RoundTrip, drops: MutableMapping[str, int], events: EventTray, max_packets: int
+        self, options: RtpSessionOptions, round_trip: RoundTrip, drops: MutableMapping[str, int], events: EventTray
     ) -> None:
         self.demux = Demux()
         self.packets: list[tuple[int, str, RtpPacket]] = []
@@ -63,7 +66,8 @@ class Inbound:
         self._round_trip = round_trip
         self._drops = drops
         self._events = events
-        self._max_packets = max_packets
+        self._max_packets = options.max_packets
+        self._key_frame_intervals = options.key_frame_intervals
 
     @property
     def deadline(self) -> float:
@@ -88,6 +92,7 @@ class Inbound:
                 self._drops["rtx-early"] += 1
                 return
             stream.rtx_packets += 1
+            self._note_repair(stream, packet, now)
             inner = unwrap(packet, repaired, stream.ssrc)
             if inner is None:
                 self._drops["padding"] += 1
@@ -148,8 +153,9 @@ class Inbound:
         receiver = self.demux.receivers.get(receiver_id)
         if receiver is None or rid not in receiver.streams or not receiver.feedback & {"nack pli", "ccm fir"}:
             return False
-        low = not receiver.rids or rid == receiver.rids[0]
-        self._key_frames.request((receiver_id, rid), now, LOW_INTERVAL if low else HIGH_INTERVAL)
+        intervals = self._key_frame_intervals
+        layer = receiver.rids.index(rid) if rid in receiver.rids else 0
+        self._key_frames.request((receiver_id, rid), now, intervals[min(layer, len(intervals) - 1)])
         return True
 
     def key_frame_arrived(self, receiver_id: int, rid: str) -> None:
@@ -223,9 +229,18 @@ class Inbound:
             packet.sequence_number,
             nack="nack" in codec.rtcp_fb,
             drops=self._drops,
+            events=self._events,
         )
         self._events.append(StreamStarted(receiver.receiver_id, route.rid, packet.ssrc))
         return stream
+
+    def _note_repair(self, stream: ReceiveStream, packet: RtpPacket, now: float) -> None:
+        repair = stream.repair
+        if repair is None or repair.ssrc != packet.ssrc:
+            repair = stream.repair = RepairStream(
+                stream.receiver_id, stream.rid, packet.ssrc, packet.sequence_number, self._events
+            )
+        repair.note(packet.sequence_number, now)
 
     def _stream_of(self, ssrc: int) -> ReceiveStream | None:
         route = self.demux.routes.get(ssrc)

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from math import inf
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-__all__ = ["HIGH_INTERVAL", "LOW_INTERVAL", "KeyFrameRequests"]
-
-LOW_INTERVAL: Final = 0.5
-"""Seconds between requests for the lowest layer (requirements C-12)."""
-HIGH_INTERVAL: Final = 1.0
-"""Seconds between requests for the layers above it."""
+__all__ = ["KeyFrameRequests"]
 
 K = TypeVar("K", bound=Hashable)
 

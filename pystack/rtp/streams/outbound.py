@@ -19,7 +19,7 @@ from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.rtcp import Fir, Nack, Pli, ReportBlock
 from pystack.rtp.streams.allowance import RetransmissionAllowance
 from pystack.rtp.streams.history import HistoryBudget, PacketHistory
-from pystack.rtp.streams.keyframes import LOW_INTERVAL, KeyFrameRequests
+from pystack.rtp.streams.keyframes import KeyFrameRequests
 from pystack.rtp.streams.round_trip import RoundTrip
 from pystack.rtp.streams.sender import SendStream
 from pystack.rtp.streams.tray import EventTray
@@ -249,7 +249,7 @@ class Outbound:
         if self._options.pause_after_key_frame_request:
             stream.pause(now)
             self._queued.pop(stream.sender_id, None)
-        self._key_frames.request(stream.sender_id, now, LOW_INTERVAL)
+        self._key_frames.request(stream.sender_id, now, self._options.key_frame_intervals[0])
         self._announce()
 
     def _announce(self) -> None:

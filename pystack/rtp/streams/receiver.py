@@ -6,16 +6,24 @@ The session's inbound part makes one per media SSRC and gives it every packet, r
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from math import inf
+from typing import Final
 
 from pystack.rtp.clock import middle
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import ReportBlock, SenderReport
+from pystack.rtp.streams.anomalies import Anomalies
 from pystack.rtp.streams.nack import NackQueue
+from pystack.rtp.streams.reception_windows import ReceptionWindow, ReceptionWindows
+from pystack.rtp.streams.repairs import RepairStream
 from pystack.rtp.streams.sequence import DUPLICATE, FRESH, HELD, RESTART_AFTER, RESTARTED, SequenceTracker
+from pystack.rtp.streams.timeline import Timeline
+from pystack.rtp.streams.tray import EventTray
 
 __all__ = ["ReceiveStream"]
 
-_JITTER_SANITY = 1.5  # seconds: a timestamp that jumps further against the clock is a new time line, not jitter
+GAP_BINS: Final = 101
+"""Bins of the histogram of gaps: 1 to 100 packets, and more (requirements C-13)."""
 
 
 class ReceiveStream:
@@ -28,6 +36,10 @@ class ReceiveStream:
         clock_rate: timestamp units per second.
         sequence: what came and what did not.
         nacks: what we ask for again; ``None`` when the codec has no NACK.
+        gaps: how often so many packets were missing in a row when the next came; 101 stands for more.
+        timeline: its media clock; ``None`` before the first packet.
+        anomalies: what is odd about it.
+        repair: the stream of its retransmissions; ``None`` before the first.
         jitter: in timestamp units.
         packets: packets taken, retransmitted ones included.
         octets: payload bytes of those.
@@ -46,11 +58,13 @@ class ReceiveStream:
 
     __slots__ = (
         "_drops",
+        "_frame_timestamp",
         "_held",
-        "_jitter_arrival",
-        "_jitter_timestamp",
+        "_windows",
+        "anomalies",
         "clock_rate",
         "firs",
+        "gaps",
         "header_octets",
         "heard",
         "jitter",
@@ -64,6 +78,7 @@ class ReceiveStream:
         "receiver_id",
         "recovered",
         "recovered_octets",
+        "repair",
         "rid",
         "rtx_packets",
         "sender_report",
@@ -71,6 +86,7 @@ class ReceiveStream:
         "sender_reports",
         "sequence",
         "ssrc",
+        "timeline",
     )
 
     def __init__(
@@ -83,6 +99,7 @@ class ReceiveStream:
         *,
         nack: bool,
         drops: MutableMapping[str, int],
+        events: EventTray,
     ) -> None:
         self.receiver_id = receiver_id
         self.rid = rid
@@ -106,8 +123,12 @@ class ReceiveStream:
         self.key_frame_requests = 0
         self.firs = 0
         self.nack_packets = 0
-        self._jitter_timestamp = -1
-        self._jitter_arrival = 0.0
+        self.gaps: dict[int, int] = {}
+        self.timeline: Timeline | None = None
+        self.anomalies = Anomalies(receiver_id, rid, ssrc, events)
+        self.repair: RepairStream | None = None
+        self._windows: ReceptionWindows | None = None
+        self._frame_timestamp = -1
         self._held: list[RtpPacket] = []
         self._drops = drops
 
@@ -120,10 +141,10 @@ class ReceiveStream:
         before = self.sequence.highest
         verdict = self.sequence.admit(packet.sequence_number)
         if verdict == FRESH:
-            if self.nacks is not None and self.sequence.highest != before + 1:
-                self.nacks.add(before + 1, self.sequence.highest, now)
-            if packet.timestamp != self._jitter_timestamp and not recovered:
-                self._follow_jitter(packet.timestamp, now)
+            if self.sequence.highest != before + 1:
+                self._note_gap(before, now)
+            if packet.timestamp != self._frame_timestamp and not recovered:
+                self._follow_clock(packet.timestamp, now)
         elif verdict < 0:
             return self._receive_far(packet, verdict, now)
         elif verdict == DUPLICATE:
@@ -153,6 +174,8 @@ class ReceiveStream:
         self.sender_report = report
         self.sender_report_at = now
         self.sender_reports += 1
+        if self.timeline is not None:
+            self.timeline.handle_report(report, now)
 
     def report_block(self, now: float) -> ReportBlock:
         """What to tell the sender now; starts a new interval for the fraction lost."""
@@ -172,6 +195,12 @@ class ReceiveStream:
             delay,
         )
 
+    def window(self, observer: str, now: float) -> ReceptionWindow | None:
+        """What was received since ``observer`` asked last; ``None`` at its first question."""
+        if self._windows is None:
+            self._windows = ReceptionWindows()
+        return self._windows.take(observer, self, now)
+
     def _receive_far(self, packet: RtpPacket, verdict: int, now: float) -> list[RtpPacket]:
         if self.sequence.far_run == 1:
             self._forget_held()
@@ -184,19 +213,32 @@ class ReceiveStream:
         self.sequence.restart(held[0].sequence_number)
         if self.nacks is not None:
             self.nacks.clear()
-        self._jitter_timestamp = -1
+        self.timeline = None
+        self._frame_timestamp = -1
         return [each for waiting in held for each in self.receive_packet(waiting, now)]
 
     def _forget_held(self) -> None:
         self._drops["out-of-range"] += len(self._held)
         self._held.clear()
 
-    def _follow_jitter(self, timestamp: int, now: float) -> None:
+    def _note_gap(self, before: int, now: float) -> None:
+        highest = self.sequence.highest
+        size = min(highest - before - 1, GAP_BINS)
+        self.gaps[size] = self.gaps.get(size, 0) + 1
+        if size >= GAP_BINS - 1:
+            self.anomalies.tell("gap", before, highest, now)
+        if self.nacks is not None:
+            self.nacks.add(before + 1, highest, now)
+
+    def _follow_clock(self, timestamp: int, now: float) -> None:
         # Once per frame: the packets of a frame share a timestamp but not a departure.
-        if self._jitter_timestamp >= 0:
-            advance = ((timestamp - self._jitter_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-            distance = abs((now - self._jitter_arrival) * self.clock_rate - advance)
-            if distance < _JITTER_SANITY * self.clock_rate:
-                self.jitter += (distance - self.jitter) / 16
-        self._jitter_timestamp = timestamp
-        self._jitter_arrival = now
+        self._frame_timestamp = timestamp
+        timeline = self.timeline
+        if timeline is None:
+            self.timeline = Timeline(self.clock_rate, timestamp, now, self.anomalies)
+            return
+        distance = timeline.advance(timestamp, now)
+        if distance != inf:  # a new time line is no jitter
+            self.jitter += (distance - self.jitter) / 16
+            if self._windows is not None:
+                self._windows.jitter(self.jitter)

@@ -7,15 +7,11 @@ report opens one, and every later question closes a window and opens the next. C
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
 
-__all__ = ["ReportWindow", "ReportWindows"]
+from pystack.rtp.streams.observers import MAX_NUMBERS, Observers
 
-MAX_NUMBERS: Final = 65536
-"""A window that spans more sequence numbers than this says nothing (requirements C-13)."""
-MAX_OBSERVERS: Final = 64
+__all__ = ["ReportWindow", "ReportWindows"]
 
 
 @attrs.frozen(kw_only=True)
@@ -54,12 +50,12 @@ class _Snapshot:
 
 
 class ReportWindows:
-    """The snapshots of all observers of one stream; at most ``MAX_OBSERVERS``, the oldest give way."""
+    """The windows of all observers of one stream."""
 
-    __slots__ = ("_at", "_highest", "_lost", "_reports", "_snapshots")
+    __slots__ = ("_at", "_highest", "_lost", "_observers", "_reports")
 
     def __init__(self) -> None:
-        self._snapshots: dict[str, _Snapshot] = {}
+        self._observers: Observers[_Snapshot] = Observers()
         self._at = 0.0
         self._highest = -1
         self._lost = 0
@@ -71,7 +67,7 @@ class ReportWindows:
         self._highest = highest
         self._lost = lost
         self._reports += 1
-        for each in self._snapshots.values():
+        for each in self._observers:
             each.max_jitter = max(each.max_jitter, jitter)
             if round_trip_time is not None:
                 each.max_round_trip_time = max(each.max_round_trip_time or 0.0, round_trip_time)
@@ -85,10 +81,7 @@ class ReportWindows:
         """
         if not self._reports:
             return None
-        then = self._snapshots.get(observer)
-        if then is None and len(self._snapshots) >= MAX_OBSERVERS:
-            del self._snapshots[next(iter(self._snapshots))]
-        self._snapshots[observer] = _Snapshot(self._at, self._highest, self._lost, self._reports)
+        then = self._observers.exchange(observer, _Snapshot(self._at, self._highest, self._lost, self._reports))
         if then is None or self._highest - then.highest > MAX_NUMBERS:
             return None
         return ReportWindow(
@@ -103,4 +96,4 @@ class ReportWindows:
 
     def forget(self, observer: str) -> None:
         """Drop the snapshot of an observer; harmless when there is none."""
-        self._snapshots.pop(observer, None)
+        self._observers.forget(observer)

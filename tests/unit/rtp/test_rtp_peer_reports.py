@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pystack.rtp.streams.observers import MAX_OBSERVERS
 from pystack.rtp.streams.peer_reports import PeerReports
-from pystack.rtp.streams.report_windows import MAX_OBSERVERS, ReportWindow
+from pystack.rtp.streams.report_windows import ReportWindow
 
 
 def started(first: int = 1000) -> PeerReports:

@@ -8,10 +8,12 @@ import pytest
 from pystack.rtp import RtpPacket
 from pystack.rtp.rtcp import SenderReport
 from pystack.rtp.streams.receiver import ReceiveStream
+from pystack.rtp.streams.tray import EventTray
 
 
-def make(*, nack: bool = True, first: int = 100) -> ReceiveStream:
-    return ReceiveStream(1, "", 7, 90000, first, nack=nack, drops=defaultdict(int))
+def make(*, nack: bool = True, first: int = 100, events: EventTray | None = None) -> ReceiveStream:
+    drops: defaultdict[str, int] = defaultdict(int)
+    return ReceiveStream(1, "", 7, 90000, first, nack=nack, drops=drops, events=events or EventTray(16, drops))
 
 
 def packet(number: int, timestamp: int = 0, payload: bytes = b"data") -> RtpPacket:
