@@ -25,6 +25,7 @@ _MODULES: Final = {
     "rtp": "rtp",
     "rtcp": "rtcp",
     "payloads": "payloads",
+    "descriptors": "descriptors",
     "rtp-session": "rtp_session",
     "sdp": "sdp",
     "jsep": "jsep",

@@ -31,6 +31,7 @@ __all__ = [
     "RID",
     "TRANSPORT_SEQUENCE",
     "TWO_BYTE",
+    "VIDEO_LAYERS_ALLOCATION",
     "ExtensionReader",
     "HeaderExtensionMap",
     "Translation",
@@ -64,7 +65,9 @@ TRANSPORT_SEQUENCE: Final = "http://www.ietf.org/id/draft-holmer-rmcat-transport
 PLAYOUT_DELAY: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 """Bounds that the sender wishes for the playout delay."""
 DEPENDENCY_DESCRIPTOR: Final = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
-"""The AV1 dependency descriptor."""
+"""The AV1 dependency descriptor; :mod:`pystack.rtp.descriptor` reads and writes it."""
+VIDEO_LAYERS_ALLOCATION: Final = "http://www.webrtc.org/experiments/rtp-hdrext/video-layers-allocation00"
+"""Which layers are sent at what rate; :mod:`pystack.rtp.descriptor` reads and writes it."""
 
 ONE_BYTE: Final = 0xBEDE
 TWO_BYTE: Final = 0x1000
