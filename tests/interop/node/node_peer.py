@@ -16,7 +16,7 @@ from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, connect
 
 HERE = Path(__file__).resolve().parent
 
-Stack = Literal["libdatachannel", "werift"]
+Stack = Literal["libdatachannel", "werift", "roamhq"]
 
 
 class NodePeer(OtherPeer):

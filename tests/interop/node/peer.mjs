@@ -2,7 +2,7 @@
 // {"id", "result"} or {"id", "error"}; what happens by itself comes as {"event", ...}. Messages are described by their
 // length and SHA-256, so that large ones cost nothing here; short text comes as it is.
 //
-//   node peer.mjs libdatachannel|werift
+//   node peer.mjs libdatachannel|werift|roamhq
 
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -74,10 +74,33 @@ async function libdatachannel() {
 // ---- werift ------------------------------------------------------------------------------------------------------------
 
 async function werift() {
-  const { RTCPeerConnection } = await import('werift');
+  const { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } = await import('werift');
+  const feedback = [{ type: 'nack' }, { type: 'nack', parameter: 'pli' }];
   const peer = new RTCPeerConnection({
     iceServers: [], iceUseIpv6: false, iceAdditionalHostAddresses: ['127.0.0.1'], maxMessageSize: 1 << 18,
+    codecs: {
+      audio: [new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48000, channels: 2 })],
+      video: [new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: 90000, rtcpFeedback: feedback })],
+    },
   });
+  // What came of each kind: how many packets, and the digest of each payload that bears a number of ours.
+  const heard = { audio: [], video: [] };
+  const timers = [];
+  peer.onTrack.subscribe((track) => {
+    track.onReceiveRtp.subscribe((packet) => heard[track.kind].push(packet.payload.toString('hex')));
+  });
+
+  // Payloads that a VP8 depacketizer would take for the beginning of a key frame; nobody decodes them.
+  function feed(track) {
+    let number = 0;
+    timers.push(setInterval(() => {
+      const header = new RtpHeader({
+        payloadType: 96, sequenceNumber: number & 0xffff, timestamp: number * 960, ssrc: 1, marker: true,
+      });
+      track.writeRtp(new RtpPacket(header, Buffer.from([0x10, 0, 0, 0, 0x9d, 1, 0x2a, number >> 8, number & 255])));
+      number += 1;
+    }, 20));
+  }
   const channels = new Map();
   peer.connectionStateChange.subscribe((state) => say({ event: 'state', state }));
   peer.onDataChannel.subscribe((channel) => {
@@ -119,13 +142,118 @@ async function werift() {
     text({ label, text }) { channels.get(label).send(text); },
     bytes({ label, size, seed }) { channels.get(label).send(pattern(size, seed)); },
     close({ label }) { channels.get(label).close(); },
-    async end() { await peer.close(); },
+    send({ kind }) {
+      const track = new MediaStreamTrack({ kind });
+      peer.addTransceiver(track, { direction: 'sendrecv' });
+      feed(track);
+    },
+    media() { return heard; },
+    async end() {
+      timers.forEach(clearInterval);
+      await peer.close();
+    },
+  };
+}
+
+// ---- libwebrtc, by @roamhq/wrtc ----------------------------------------------------------------------------------------
+
+async function roamhq() {
+  const { default: wrtc } = await import('@roamhq/wrtc');
+  const { RTCAudioSink, RTCAudioSource, RTCVideoSink, RTCVideoSource } = wrtc.nonstandard;
+  const peer = new wrtc.RTCPeerConnection({ iceServers: [] });
+  const channels = new Map();
+  const timers = [];
+  const sinks = [];
+  // What its decoders gave: pictures by size, and how loud the loudest sample was.
+  const heard = { pictures: {}, loudest: 0 };
+  peer.onconnectionstatechange = () => say({ event: 'state', state: peer.connectionState });
+  peer.ondatachannel = ({ channel }) => {
+    say({ event: 'channel', label: channel.label, protocol: channel.protocol });
+    watch(channel);
+  };
+  peer.ontrack = ({ track }) => {
+    const sink = track.kind === 'video' ? new RTCVideoSink(track) : new RTCAudioSink(track);
+    sink.onframe = ({ frame }) => {
+      const size = `${frame.width}x${frame.height}`;
+      heard.pictures[size] = (heard.pictures[size] ?? 0) + 1;
+    };
+    sink.ondata = ({ samples }) => {
+      for (const sample of samples) heard.loudest = Math.max(heard.loudest, Math.abs(sample));
+    };
+    sinks.push(sink);
+  };
+
+  function watch(channel) {
+    const { label } = channel;
+    channels.set(label, channel);
+    channel.binaryType = 'arraybuffer';
+    channel.onopen = () => say({ event: 'open', label });
+    channel.onclose = () => say({ event: 'closed', label });
+    channel.onmessage = ({ data }) => tellMessage(label, data);
+    if (channel.readyState === 'open') say({ event: 'open', label });
+  }
+
+  async function gathered() {
+    while (peer.iceGatheringState !== 'complete') await new Promise((resolve) => setTimeout(resolve, 10));
+    return peer.localDescription.sdp;
+  }
+
+  function film() {
+    const source = new RTCVideoSource();
+    const [width, height] = [320, 240];
+    let number = 0;
+    timers.push(setInterval(() => {
+      number += 1;
+      const data = new Uint8ClampedArray(width * height * 3 / 2).fill(128);
+      for (let at = 0; at < width * height; at += 1) data[at] = (at + number * 5) & 255;
+      source.onFrame({ width, height, data });
+    }, 50));
+    return source.createTrack();
+  }
+
+  function sing() {
+    const source = new RTCAudioSource();
+    let at = 0;
+    timers.push(setInterval(() => {
+      const samples = Int16Array.from({ length: 480 }, () => Math.round(8000 * Math.sin((at++) * 2 * Math.PI * 440 / 48000)));
+      source.onData({ samples, sampleRate: 48000, bitsPerSample: 16, channelCount: 1, numberOfFrames: 480 });
+    }, 10));
+    return source.createTrack();
+  }
+
+  return {
+    open({ label, ordered = true, maxRetransmits, maxPacketLifeTime, protocol = '' }) {
+      const options = { ordered, protocol };
+      if (maxRetransmits !== undefined) options.maxRetransmits = maxRetransmits;
+      if (maxPacketLifeTime !== undefined) options.maxPacketLifeTime = maxPacketLifeTime;
+      watch(peer.createDataChannel(label, options));
+    },
+    async offer({ iceRestart = false }) {
+      await peer.setLocalDescription(await peer.createOffer({ iceRestart }));
+      return gathered();
+    },
+    async answer({ sdp }) {
+      await peer.setRemoteDescription({ type: 'offer', sdp });
+      await peer.setLocalDescription(await peer.createAnswer());
+      return gathered();
+    },
+    async accept({ sdp }) { await peer.setRemoteDescription({ type: 'answer', sdp }); },
+    text({ label, text }) { channels.get(label).send(text); },
+    bytes({ label, size, seed }) { channels.get(label).send(Uint8Array.from(pattern(size, seed))); },
+    close({ label }) { channels.get(label).close(); },
+    send({ kind }) { peer.addTrack(kind === 'video' ? film() : sing(), new wrtc.MediaStream()); },
+    media() { return heard; },
+    end() {
+      timers.forEach(clearInterval);
+      sinks.forEach((sink) => sink.stop());
+      peer.close();
+    },
   };
 }
 
 // ---- the driver --------------------------------------------------------------------------------------------------------
 
-const operations = await { libdatachannel, werift }[process.argv[2]]();
+const operations = await { libdatachannel, werift, roamhq }[process.argv[2]]();
 say({ event: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
