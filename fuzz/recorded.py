@@ -10,7 +10,9 @@ _VECTORS = Path(__file__).resolve().parents[1] / "tests" / "vectors"
 
 
 def recorded(kind: str) -> list[bytes]:
-    """One datagram of each shape; ``kind`` is ``rtp``, ``rtcp``, ``stun`` or ``sctp``."""
+    """One datagram of each shape; ``kind`` is ``rtp``, ``rtcp``, ``stun`` or ``sctp``, or an element:
+    ``dependency`` or ``allocation``.
+    """
     return [bytes.fromhex(line) for line in (_VECTORS / kind / "browsers.hex").read_text().splitlines()]
 
 

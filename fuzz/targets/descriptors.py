@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from fuzz.recorded import recorded
 from fuzz.target import Target, check
 from pystack.errors import DecodeError
 from pystack.rtp.descriptor import DependencyReader, VideoLayersAllocation
@@ -40,9 +41,10 @@ def run(data: bytes) -> None:
 
 
 def _seeds() -> Iterator[bytes]:
-    key = bytes.fromhex("c5000180a11ea85141010c09fc059c")
-    yield b"\x00" + bytes([len(key)]) + key + b"\x03\xc7\x00\x02"
-    yield b"\x01" + bytes.fromhex("615464 9601ac02f403e807c413 013f00b31e027f01671e04ff02cf1e")
+    yield b"\x00" + b"".join(bytes([len(each)]) + each for each in recorded("dependency"))
+    for element in recorded("allocation"):
+        yield b"\x01" + element
+    yield b"\x01" + bytes.fromhex("6154649601ac02f403e807c413013f00b31e027f01671e04ff02cf1e")
     yield b"\x01" + bytes.fromhex("101230010203047f")
 
 

@@ -97,9 +97,9 @@ window.peer = (() => {
     },
     close({ label }) { channels.get(label).close(); },
     end() { connection.close(); },
-    // {kind, codec?, rids?, width?, height?}: a fake microphone or camera, on a section of its own if there is a choice to
+    // {kind, codec?, rids?, scalability?, width?, height?}: a fake microphone or camera, on a section of its own if there is a choice to
     // be made, else on whichever section is free: only those are taken for what an offer of the other side wants.
-    async send({ kind, codec, rids, width = 320, height = 240 }) {
+    async send({ kind, codec, rids, scalability, width = 320, height = 240 }) {
       const wanted = kind === "video" ? { video: { width, height } } : { audio: true };
       const [track] = (await navigator.mediaDevices.getUserMedia(wanted)).getTracks();
       const stream = new MediaStream([track]);
@@ -107,9 +107,17 @@ window.peer = (() => {
         const sender = connection.addTrack(track, stream);
         return connection.getTransceivers().findIndex((each) => each.sender === sender);
       }
-      const encodings = rids?.map((rid, at) => ({ rid, scaleResolutionDownBy: 2 ** (rids.length - 1 - at) }));
+      const encodings = (rids ?? (scalability ? [undefined] : undefined))?.map((rid, at, all) => ({
+        ...(rid && { rid, scaleResolutionDownBy: 2 ** (all.length - 1 - at) }), ...(scalability && { scalabilityMode: scalability }),
+      }));
       const transceiver = connection.addTransceiver(track, { streams: [stream], ...(encodings && { sendEncodings: encodings }) });
       if (codec) prefer(transceiver, codec);
+      if (scalability) {
+        const known = transceiver.getHeaderExtensionsToNegotiate();
+        const wanted = ({ uri }) => uri.includes("dependency-descriptor") || uri.includes("video-layers-allocation");
+        for (const each of known.filter(wanted)) each.direction = "sendrecv";
+        transceiver.setHeaderExtensionsToNegotiate(known);
+      }
       return connection.getTransceivers().indexOf(transceiver);
     },
     codecs() { return [...new Set(RTCRtpSender.getCapabilities("video").codecs.map(({ mimeType }) => mimeType.slice(6)))]; },

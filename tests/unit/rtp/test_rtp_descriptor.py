@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz.recorded import recorded
 from pystack.errors import DecodeError, InvalidArgument
 from pystack.rtp.descriptor import (
     AllocatedLayer,
@@ -101,6 +102,24 @@ def test_a_frame_may_differ_from_its_template() -> None:
     assert reader.active_decode_targets == 0b01
     reader.read(packed(L1T2_BITS))
     assert reader.active_decode_targets == 0b11, "a structure that comes makes all of its targets active"
+
+
+def test_what_browsers_wrote_is_read_and_written_again_bit_for_bit() -> None:
+    """Chromium with AV1 in L1T3, VP9 in L3T3_KEY and a simulcast of VP8, and Firefox with a simulcast."""
+    reader = DependencyReader()
+    layers = set()
+    for element in recorded("dependency"):
+        found = reader.read(element)
+        assert found is not None
+        descriptor, frame = found
+        assert descriptor.serialize(reader.structure) == element
+        layers.add((frame.spatial_id, frame.temporal_id))
+    assert layers == {(0, 0), (0, 1), (0, 2)}
+    assert not reader.drops
+    for element in recorded("allocation"):
+        allocation = VideoLayersAllocation.parse(element)
+        assert allocation.serialize() == element
+        assert allocation.layers[0].resolution == (320, 180)
 
 
 @st.composite
