@@ -96,7 +96,7 @@ def _send(session: RtpSession, what: int, number: int, now: float) -> None:
         elif what & 15 == 14:
             session.remove_receiver(3)
         else:
-            session.stats()
+            session.stats(now)
 
 
 def _settle(session: RtpSession, now: float) -> int:

@@ -61,6 +61,7 @@ class InboundRtpStats(_Stream):
     packetsReceived: int
     packetsLost: int
     packetsDuplicated: int
+    framesPerSecond: NotRequired[float]
     jitter: float
     bytesReceived: int
     headerBytesReceived: int

@@ -14,7 +14,7 @@ from pystack.errors import LOCAL, Closed, PeerClosed, Reason
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import EventHub, call_out
 from pystack.peer.rtcp import RtcpPort
-from pystack.rtp import CodecSpec, HeaderExtensionMap, ReceptionWindow, RtpPacket, StreamTold
+from pystack.rtp import CodecSpec, HeaderExtensionMap, ReceptionWindow, RedUnwrapper, RtpPacket, StreamTold
 
 if TYPE_CHECKING:
     from pystack.aio import Driver
@@ -37,6 +37,8 @@ class RtpReceiver:
         extensions: what the ids of header extensions mean here.
         receiving: whether the peer agreed that media may come here.
         dropped: packets dropped because nobody read them in time.
+        red: set a :class:`~pystack.rtp.RedUnwrapper` to get redundant audio unwrapped, with lost packets brought back
+            from copies; ``None``, as at the start: packets come as they were sent, which is what a forwarder wants.
         rtcp: what the sender of the track says of it by RTCP, and how to answer by hand.
     """
 
@@ -51,6 +53,7 @@ class RtpReceiver:
         self.extensions = HeaderExtensionMap()
         self.receiving = False
         self.dropped = 0
+        self.red: RedUnwrapper | None = None
         self._session = session
         self._driver = driver
         self._key = key
@@ -134,16 +137,11 @@ class RtpReceiver:
 
     def handle_packet(self, rid: str, packet: RtpPacket) -> None:
         """A packet arrived."""
-        tap = self._tap
-        if tap is not None and not self._inbox:
-            call_out(tap, packet, rid)
+        if self.red is None:
+            self._hand_on(rid, packet)
             return
-        if self._ended is not None:
-            return
-        if len(self._inbox) >= self._limit:
-            self._inbox.pop()
-            self.dropped += 1
-        self._inbox.put((packet, rid))
+        for each in self.red.unwrap(packet, self.codecs):
+            self._hand_on(rid, each)
 
     def handle_end(self, reason: Reason) -> None:
         """The connection, or the section, ended."""
@@ -156,6 +154,18 @@ class RtpReceiver:
         self._inbox.terminate(reason)
         self._hub.end()
         self.rtcp.handle_end(reason)
+
+    def _hand_on(self, rid: str, packet: RtpPacket) -> None:
+        tap = self._tap
+        if tap is not None and not self._inbox:
+            call_out(tap, packet, rid)
+            return
+        if self._ended is not None:
+            return
+        if len(self._inbox) >= self._limit:
+            self._inbox.pop()
+            self.dropped += 1
+        self._inbox.put((packet, rid))
 
     def _deliver(self, item: tuple[RtpPacket, str]) -> None:
         if self._tap is not None:

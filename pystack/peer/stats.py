@@ -84,7 +84,7 @@ def collect_stats(
     report["S"] = sctp
     for channel in channels:
         _add_channel(report, channel, at)
-    _Media(report, {transceiver.key: transceiver for transceiver in transceivers}, at, wall_offset).add(session)
+    _Media(report, {transceiver.key: transceiver for transceiver in transceivers}, now, wall_offset).add(session)
     return report
 
 
@@ -171,15 +171,16 @@ class _Media:
     """Adds the streams, what the peer reports of them, and the codecs that they use."""
 
     def __init__(
-        self, report: StatsReport, transceivers: dict[int, Transceiver], at: float, wall_offset: float
+        self, report: StatsReport, transceivers: dict[int, Transceiver], now: float, wall_offset: float
     ) -> None:
         self._report = report
         self._transceivers = transceivers
-        self._at = at
+        self._now = now
+        self._at = (now + wall_offset) * 1000
         self._offset = wall_offset
 
     def add(self, session: Session) -> None:
-        numbers = session.rtp.stats()
+        numbers = session.rtp.stats(self._now)
         for inbound in numbers.inbound:
             transceiver = self._transceivers.get(inbound.receiver_id)
             if transceiver is not None:
@@ -213,6 +214,8 @@ class _Media:
             "firCount": stream.firs,
             "pliCount": stream.key_frame_requests - stream.firs,
         }
+        if transceiver.kind == "video":
+            entry["framesPerSecond"] = stream.frame_rate
         if transceiver.mid is not None:
             entry["mid"] = transceiver.mid
         if stream.rid:

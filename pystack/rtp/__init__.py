@@ -49,7 +49,7 @@ from pystack.rtp.extensions import (
 )
 from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.packet import NO_EXTENSION, RtpPacket
-from pystack.rtp.payload import PayloadDescription, RedBlock, build_red, describer, parse_red, rewrite_vp8
+from pystack.rtp.payload import PayloadDescription, RedBlock, RedUnwrapper, build_red, describer, parse_red, rewrite_vp8
 from pystack.rtp.rtcp import (
     CNAME,
     Bye,
@@ -111,6 +111,7 @@ __all__ = [
     "ReceiverReport",
     "ReceptionWindow",
     "RedBlock",
+    "RedUnwrapper",
     "Remb",
     "ReportBlock",
     "ReportWindow",

@@ -465,10 +465,10 @@ class RtpSession:
             control.append(self._control.popleft())
         return self._outbound.retransmit(now, limit - len(control)), control
 
-    def stats(self) -> RtpSessionStats:
-        """A snapshot of all numbers."""
+    def stats(self, now: float) -> RtpSessionStats:
+        """A snapshot of all numbers at ``now``."""
         return RtpSessionStats(
-            inbound=tuple(inbound_stats(each) for each in self._inbound.streams()),
+            inbound=tuple(inbound_stats(each, now) for each in self._inbound.streams()),
             outbound=tuple(outbound_stats(each) for each in self._outbound.senders.values()),
             round_trip_time=self._round_trip.value if self._round_trip.measured else None,
             drops=dict(self.drops),

@@ -132,7 +132,7 @@ class TestRtpSessionLaws(CoreLaws):
                 Command("remove receiver", lambda core, which, _: core.rtp.remove_receiver(which), st.integers(1, 3)),
                 Command("configure", lambda core, _, now: configure(core.rtp, None, now)),
                 Command("round trip", lambda core, value, _: core.rtp.set_round_trip_time(value), st.floats(0, 5)),
-                Command("stats", lambda core, _, now: core.rtp.stats()),
+                Command("stats", lambda core, _, now: core.rtp.stats(now)),
                 Command("close", lambda core, _, now: core.rtp.close(now)),
             ],
             end=lambda core, now: core.rtp.close(now, LOCAL),

@@ -135,6 +135,7 @@ async def play() -> SimpleNamespace:
             packet.payload_type = VP9.payload_type or 0
             assert plain.sender.write(packet)
             await asyncio.sleep(0.1)
+        filming = other.get_stats()
         taps[0].lose = lambda data: False
         taps[0].carrier.put(kept[0])
         taps[0].datagrams.pop()  # the tap's own doing
@@ -155,6 +156,7 @@ async def play() -> SimpleNamespace:
             one=middle[0],
             other=middle[1],
             stuck=stuck,
+            filming=filming,
             departed=len(taps[0].datagrams) - count,
             taps=taps,
             sizes=sizes,
@@ -225,6 +227,10 @@ def near(value: float, within: float = 1e-9) -> Any:
     return pytest.approx(value, abs=within)
 
 
+def frames_per_second(s: SimpleNamespace) -> float:
+    return near(1 / (s.arrived[1].arrival - s.arrived[0].arrival), 1)
+
+
 def header_bytes(datagrams: list[bytes], payload: int) -> int:
     return sum(map(len, datagrams)) - len(datagrams) * (payload + TAG)
 
@@ -269,6 +275,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("inbound-rtp", "packetsLost"): lambda s: ((s.inbound["packetsLost"], s.plain_in["packetsLost"]), (1, 3)),
     ("inbound-rtp", "packetsDuplicated"): lambda s: (s.inbound["packetsDuplicated"], 1),
     ("inbound-rtp", "jitter"): lambda s: (s.inbound["jitter"], near(0.0)),
+    ("inbound-rtp", "framesPerSecond"): lambda s: (
+        (find(s.filming, "inbound-rtp", ssrc=s.video.ssrc)["framesPerSecond"], s.inbound["framesPerSecond"]),
+        (frames_per_second(s), 0),
+    ),
     ("inbound-rtp", "bytesReceived"): lambda s: (s.inbound["bytesReceived"], (PACKETS - 1) * SIZE),
     ("inbound-rtp", "headerBytesReceived"): lambda s: (
         s.inbound["headerBytesReceived"],

@@ -142,7 +142,7 @@ def test_without_loss_nothing_is_asked_for() -> None:
         camera.start(60)
         world.run()
         assert numbers(b.core) == list(range(360))
-        assert a.core.rtp.stats().outbound[0].nacks == 0
+        assert a.core.rtp.stats(0.0).outbound[0].nacks == 0
 
 
 def test_short_reordering_is_waited_for() -> None:
@@ -151,8 +151,8 @@ def test_short_reordering_is_waited_for() -> None:
         camera.start(60)
         world.run()
         assert sorted(numbers(b.core)) == list(range(360))
-        assert a.core.rtp.stats().outbound[0].nacks == 0
-        assert b.core.rtp.stats().inbound[0].reordered > 20
+        assert a.core.rtp.stats(0.0).outbound[0].nacks == 0
+        assert b.core.rtp.stats(0.0).inbound[0].reordered > 20
 
 
 def test_duplicates_are_handed_on_once() -> None:
@@ -176,7 +176,7 @@ def test_a_black_hole_is_survived_and_its_requests_end() -> None:
         assert got[-1] == camera.packets - 1
         assert len(got) >= camera.packets - 3 * 180
         # Never more than five tries for a hundred packets.
-        assert a.core.rtp.stats().outbound[0].nacks <= 500
+        assert a.core.rtp.stats(0.0).outbound[0].nacks <= 500
 
 
 def test_round_trip_and_loss_are_measured_by_the_sender() -> None:
@@ -185,9 +185,9 @@ def test_round_trip_and_loss_are_measured_by_the_sender() -> None:
         a._routes[None][0].options = LinkOptions(delay=0.04, loss=0.2)
         camera.start(300)
         world.run()
-        stats = a.core.rtp.stats()
+        stats = a.core.rtp.stats(0.0)
         assert stats.round_trip_time == pytest.approx(0.08, abs=0.005)
-        assert stats.outbound[0].reported_lost == b.core.rtp.stats().inbound[0].lost
+        assert stats.outbound[0].reported_lost == b.core.rtp.stats(0.0).inbound[0].lost
         assert 0.15 * camera.packets < stats.outbound[0].reported_lost < 0.25 * camera.packets
 
 
@@ -257,4 +257,4 @@ def test_silence_is_quiet_and_a_farewell_is_heard() -> None:
         a.core.rtp.close(world.now)
         world.run()
         assert b.saw(ByeReceived)
-        assert b.core.rtp.stats().inbound == ()
+        assert b.core.rtp.stats(0.0).inbound == ()

@@ -14,12 +14,14 @@ from pystack.rtp.payload.description import PayloadDescription
 from pystack.rtp.payload.h264 import describe_h264
 from pystack.rtp.payload.h265 import describe_h265
 from pystack.rtp.payload.red import RedBlock, build_red, parse_red
+from pystack.rtp.payload.red_unwrapper import RedUnwrapper
 from pystack.rtp.payload.vp8 import describe_vp8, rewrite_vp8
 from pystack.rtp.payload.vp9 import describe_vp9
 
 __all__ = [
     "PayloadDescription",
     "RedBlock",
+    "RedUnwrapper",
     "build_red",
     "describe_av1",
     "describe_h264",

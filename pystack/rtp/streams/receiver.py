@@ -13,6 +13,7 @@ from pystack.rtp.clock import middle
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import ReportBlock, SenderReport
 from pystack.rtp.streams.anomalies import Anomalies
+from pystack.rtp.streams.frame_rate import FrameRate
 from pystack.rtp.streams.nack import NackQueue
 from pystack.rtp.streams.reception_windows import ReceptionWindow, ReceptionWindows
 from pystack.rtp.streams.repairs import RepairStream
@@ -37,6 +38,7 @@ class ReceiveStream:
         sequence: what came and what did not.
         nacks: what we ask for again; ``None`` when the codec has no NACK.
         gaps: how often so many packets were missing in a row when the next came; 101 stands for more.
+        frame_rate: how many frames it brings in a second.
         timeline: its media clock; ``None`` before the first packet.
         anomalies: what is odd about it.
         repair: the stream of its retransmissions; ``None`` before the first.
@@ -64,6 +66,7 @@ class ReceiveStream:
         "anomalies",
         "clock_rate",
         "firs",
+        "frame_rate",
         "gaps",
         "header_octets",
         "heard",
@@ -124,6 +127,7 @@ class ReceiveStream:
         self.firs = 0
         self.nack_packets = 0
         self.gaps: dict[int, int] = {}
+        self.frame_rate = FrameRate()
         self.timeline: Timeline | None = None
         self.anomalies = Anomalies(receiver_id, rid, ssrc, events)
         self.repair: RepairStream | None = None
@@ -233,6 +237,7 @@ class ReceiveStream:
     def _follow_clock(self, timestamp: int, now: float) -> None:
         # Once per frame: the packets of a frame share a timestamp but not a departure.
         self._frame_timestamp = timestamp
+        self.frame_rate.count(now)
         timeline = self.timeline
         if timeline is None:
             self.timeline = Timeline(self.clock_rate, timestamp, now, self.anomalies)

@@ -9,8 +9,8 @@ from pystack.rtp.streams.sender import SendStream
 __all__ = ["inbound_stats", "outbound_stats"]
 
 
-def inbound_stats(stream: ReceiveStream) -> InboundStreamStats:
-    """The numbers of one received stream."""
+def inbound_stats(stream: ReceiveStream, now: float) -> InboundStreamStats:
+    """The numbers of one received stream at ``now``."""
     sequence = stream.sequence
     return InboundStreamStats(
         receiver_id=stream.receiver_id,
@@ -32,6 +32,7 @@ def inbound_stats(stream: ReceiveStream) -> InboundStreamStats:
         restarts=sequence.restarts,
         gaps=dict(stream.gaps),
         anomalies=stream.anomalies.count + (stream.repair.anomalies.count if stream.repair is not None else 0),
+        frame_rate=stream.frame_rate.value(now),
         timestamp=stream.timeline.latest if stream.timeline is not None else None,
         first_arrival=stream.timeline.first_arrival if stream.timeline is not None else None,
         measured_clock_rate=stream.timeline.measured_rate if stream.timeline is not None else None,

@@ -54,7 +54,7 @@ class Hearing:
 
     @property
     def stats(self) -> InboundStreamStats:
-        (stats,) = self.session.stats().inbound
+        (stats,) = self.session.stats(0.0).inbound
         return stats
 
     def window(self, observer: str = "", now: float = 1.0) -> ReceptionWindow | None:

@@ -112,7 +112,7 @@ def test_send_and_send_parts_are_twins() -> None:
         assert parts is not None
         assert parts[0] + parts[1] == b.send(1, given, 1.0, sequence_number=number + 7, marker=True, payload=b"x")
     assert b.send(1, packet(0), 1.0) == b""
-    assert b.stats().outbound[0].refused == 1
+    assert b.stats(0.0).outbound[0].refused == 1
 
 
 def test_losses_are_asked_for_and_repaired() -> None:
@@ -130,9 +130,9 @@ def test_losses_are_asked_for_and_repaired() -> None:
             exchange(a, b, now)
         arrived = sorted((each.sequence_number - 65500) % 65536 for _, _, each in b.take_packets())
         assert arrived == list(range(100))
-        (inbound,) = b.stats().inbound
+        (inbound,) = b.stats(0.0).inbound
         assert (inbound.lost, inbound.recovered, inbound.rtx_packets) == (0, 10 if rtx else 0, 10 if rtx else 0)
-        (outbound,) = a.stats().outbound
+        (outbound,) = a.stats(0.0).outbound
         assert (outbound.retransmitted_packets, outbound.nacks) == (10, 10)
 
 
@@ -153,20 +153,20 @@ def test_reports_give_loss_jitter_and_round_trip() -> None:
                 target.receive(data, now)
                 wire.remove((at, target, data))
         b.take_packets()
-    stats = a.stats()
+    stats = a.stats(0.0)
     assert stats.round_trip_time == pytest.approx(0.1, abs=0.02)
     (outbound,) = stats.outbound
     assert outbound.reported_fraction_lost == pytest.approx(0.25, abs=0.02)
     assert 70 <= outbound.reported_lost <= 100
     assert outbound.reported_jitter < 0.001
-    assert b.stats().round_trip_time is None
+    assert b.stats(0.0).round_trip_time is None
     report = b.sender_report_of(2)
     assert report is not None
     assert report[0].ssrc == 100
     assert b.sender_report_of(9) is None
     assert a.sender_report_of(2) is None
     a.set_round_trip_time(0.5)
-    assert a.stats().round_trip_time == pytest.approx(0.4, abs=0.01)
+    assert a.stats(0.0).round_trip_time == pytest.approx(0.4, abs=0.01)
 
 
 def test_a_key_frame_request_goes_at_once_and_the_next_are_merged() -> None:
@@ -185,13 +185,13 @@ def test_a_key_frame_request_goes_at_once_and_the_next_are_merged() -> None:
     exchange(a, b, 1.5)
     exchange(a, b, 1.5)
     assert a.take_events() == [KeyFrameRequested(1)]
-    assert b.stats().inbound[0].key_frame_requests == 2
+    assert b.stats(0.0).inbound[0].key_frame_requests == 2
     # A key frame that came meanwhile makes the waiting request superfluous.
     b.request_key_frame(2, 1.6)
     b.key_frame_arrived(2)
     exchange(a, b, 2.5)
     assert [each for each in a.take_events() if isinstance(each, KeyFrameRequested)] == []
-    assert a.stats().outbound[0].key_frame_requests == 2
+    assert a.stats(0.0).outbound[0].key_frame_requests == 2
 
 
 def test_plis_of_many_subscribers_are_merged_for_the_sender() -> None:
@@ -284,7 +284,7 @@ def test_estimates_and_farewells_are_told() -> None:
     b.receive(Remb(1, 1 << 17, [100]).serialize(), 1.0)
     b.receive(Bye([100, 555]).serialize(), 1.0)
     assert b.take_events() == [BandwidthEstimate(1 << 17, (100,)), ByeReceived(2, "")]
-    assert b.stats().inbound == ()
+    assert b.stats(0.0).inbound == ()
     b.receive(UnknownRtcp(207, 0).serialize(), 1.0)
     b.receive(SenderReport(555).serialize(), 1.0)
     assert b.take_events() == []
@@ -324,10 +324,10 @@ def test_renegotiation_keeps_what_goes_on() -> None:
     assert a.send(1, packet(5), 1.0) == b""
     b.receive(a.send(1, packet(5, payload_type=102), 1.0), 1.0)
     assert len(b.take_packets()) == 6
-    assert a.stats().outbound[0].packets == 6
+    assert a.stats(0.0).outbound[0].packets == 6
     # Another SSRC is another stream.
     a.set_sender(1, mid="0", kind="video", ssrc=700, rtx_ssrc=701, codecs=[h264], extensions=other)
-    assert a.stats().outbound[0].packets == 0
+    assert a.stats(0.0).outbound[0].packets == 0
     (data,) = a.flush(1.0)[1]
     assert any(isinstance(each, Bye) and each.ssrcs == [100] for each in parse_compound(data))
     with pytest.raises(InvalidArgument):
@@ -361,7 +361,7 @@ def test_numbers_go_on_when_a_stream_comes_back() -> None:
     a.set_sender(1, mid="0", kind="video", ssrc=100, codecs=[VP8], extensions=MAP)
     assert a.send(1, packet(65560), 1.0)
     a.receive(ReceiverReport(5, [ReportBlock(100, 128, 1, 65560 - 65536)]).serialize(), 1.0)
-    assert a.stats().outbound[0].reported_fraction_lost == 0.5
+    assert a.stats(0.0).outbound[0].reported_fraction_lost == 0.5
 
 
 def test_every_drop_has_its_reason() -> None:
@@ -397,7 +397,7 @@ def test_every_drop_has_its_reason() -> None:
         "unknown-mid": 1,
         "not-taken": 2,
     }
-    assert b.stats().drops == dict(b.drops)
+    assert b.stats(0.0).drops == dict(b.drops)
     assert trace.drops == ["rtp rtp", "rtp rtcp"]
 
 
@@ -409,7 +409,7 @@ def test_floods_of_ssrcs_and_events_stay_bounded() -> None:
         b.receive(packet(1, ssrc=100_000 + ssrc, payload_type=97).serialize(), 1.0)
         b.receive(Bye([ssrc - 1]).serialize(), 1.0)
         b.take_packets()
-    assert len(b.stats().inbound) == 1
+    assert len(b.stats(0.0).inbound) == 1
     assert len(b.take_events()) == 16
     assert b.drops["events"] > 4000
 
@@ -444,10 +444,10 @@ def test_reports_and_nacks_about_what_is_not_ours_are_ignored() -> None:
     for ssrc in (101, 999):
         a.receive(ReceiverReport(5, [ReportBlock(ssrc, 255)]).serialize(), 1.0)
         a.receive(Nack(5, ssrc, [1]).serialize(), 1.0)
-    stats = a.stats().outbound[0]
+    stats = a.stats(0.0).outbound[0]
     assert (stats.nacks, stats.reported_fraction_lost) == (0, 0.0)
     a.receive(ReceiverReport(5, [ReportBlock(100, 64, 1, 1)]).serialize(), 1.0)
-    assert a.stats().outbound[0].reported_fraction_lost == 0.25
+    assert a.stats(0.0).outbound[0].reported_fraction_lost == 0.25
 
 
 def test_ac36_6_a_report_of_more_than_was_sent_is_dropped_counted_and_traced() -> None:
@@ -458,10 +458,10 @@ def test_ac36_6_a_report_of_more_than_was_sent_is_dropped_counted_and_traced() -
     for number in (7, 8, 9):
         a.send(1, packet(number), 1.0)
     a.receive(ReceiverReport(5, [ReportBlock(100, 64, 1, 9)]).serialize(), 1.0)
-    before = a.stats().outbound
+    before = a.stats(0.0).outbound
     a.receive(ReceiverReport(5, [ReportBlock(100, 128, 2, 10)]).serialize(), 1.1)
     a.receive(ReceiverReport(5, [ReportBlock(100, 128, 2, 8)]).serialize(), 1.1)
-    assert a.stats().outbound == before
+    assert a.stats(0.0).outbound == before
     reasons = ["report-early", "report-runaway", "report-old"]
     assert dict(a.drops) == dict.fromkeys(reasons, 1)
     assert trace.drops == [f"rtp {reason}" for reason in reasons]
@@ -589,7 +589,7 @@ def test_a_flood_of_nacks_is_not_amplified() -> None:
         a.receive(Nack(5, 100, [each & 0xFFFF for each in range(max(0, number - 300), number + 1)]).serialize(), now)
         again += sum(map(len, a.flush(now)[0]))
     assert 0.45 * sent <= again <= 0.5 * sent + 10_000
-    stats = a.stats().outbound[0]
+    stats = a.stats(0.0).outbound[0]
     assert stats.retransmissions_refused > 1000
     # What was refused may be asked for again when there is room, and is not counted as an answer.
     a.receive(Nack(5, 100, [399]).serialize(), now + 0.2)
@@ -609,7 +609,7 @@ def test_retransmissions_pause_from_a_pli_until_the_key_frame_but_not_for_ever()
     a.receive(Pli(5, 100).serialize(), 1.2)
     assert a.flush(1.2)[0] == []
     assert repaired(1.4) == 0
-    assert a.stats().outbound[0].retransmissions_refused == 1
+    assert a.stats(0.0).outbound[0].retransmissions_refused == 1
     a.key_frame_sent(1)
     assert repaired(1.5) == 1
     a.send(1, packet(2), 2.0)
@@ -648,7 +648,7 @@ def test_a_probe_repeats_the_newest_packets_and_then_pads_in_the_stream_of_retra
     for each in probe:
         b.receive(each, 1.0)
     assert b.take_packets() == []
-    stats = a.stats().outbound[0]
+    stats = a.stats(0.0).outbound[0]
     assert (stats.packets, stats.padding_packets, stats.padding_octets) == (3, len(probe), sum(map(len, probe)))
     assert len(a.pad(1, 10**9, 1.0)) == 64
 
@@ -668,7 +668,7 @@ def test_padding_in_the_stream_itself_only_at_the_end_of_a_frame_and_where_it_is
     assert a.send(1, packet(13), 1.0) == b""  # the number is used up
     assert a.send(1, packet(14), 1.0) != b""
     # A sender's report counts the packets, and no padding among the octets (RFC 3550 section 6.4.1).
-    (outbound,) = a.stats().outbound
+    (outbound,) = a.stats(0.0).outbound
     assert (outbound.packets, outbound.octets) == (5, 12)
     a.set_sender(2, mid="1", kind="audio", ssrc=200, codecs=[OPUS], extensions=MAP)
     a.send(2, packet(1, payload_type=111, marker=True), 1.0)
@@ -681,4 +681,4 @@ def test_padding_in_the_stream_itself_only_at_the_end_of_a_frame_and_where_it_is
 def test_padding_of_a_packet_is_not_among_the_octets_of_a_report() -> None:
     a, _ = pair()
     a.send(1, packet(1, padding_size=20), 1.0)
-    assert a.stats().outbound[0].octets == 4
+    assert a.stats(0.0).outbound[0].octets == 4
