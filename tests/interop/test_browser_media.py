@@ -6,6 +6,7 @@ We decode nothing: the page's own packets are echoed, so its decoder is the judg
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -160,6 +161,55 @@ def test_ice_restarts_in_the_middle_of_a_transfer_and_nothing_is_lost(browser, w
         assert not other.all("state", state="failed")
 
     browser.meet(who, body)
+
+
+@WHO
+def test_ice_restarts_while_we_pour_and_nothing_is_lost(browser, who):
+    count, size = 600, 16384
+
+    async def body(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+        async def pour() -> None:
+            for seed in range(count):
+                await first.write(pattern(size, seed), timeout=PATIENCE)
+
+        before = ours.peer.local_description.sdp
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pour())
+            await other.wait("message", label="first", count=100)
+            await negotiate(ours, other, who, restart=True)
+            print(f"negotiated after {len(other.all('message', label='first'))} messages")
+        await other.wait("message", label="first", count=count)
+        came = [each["sha256"] for each in other.all("message", label="first")]
+        assert came == [hashlib.sha256(pattern(size, seed)).hexdigest() for seed in range(count)]
+        assert ufrag(before) != ufrag(ours.peer.local_description.sdp)
+        assert not other.all("state", state="failed")
+
+    browser.meet(who, body)
+
+
+def test_our_simulcast_falls_back_to_one_stream_where_the_browser_takes_no_more(browser):
+    """Browsers send simulcast and do not take it: their answer leaves it out, and one encoding is decoded."""
+
+    async def body(ours: Ours, other: OtherPeer, first: DataChannel) -> None:
+        source = ours.peer.add_transceiver("video", direction="recvonly")
+        sink = ours.peer.add_transceiver("video", direction="sendonly", track_id="t", send_encodings=["q", "h", "f"])
+        vp8 = [each for each in source.codecs if each.name == "VP8"]
+        for each in (source, sink):
+            each.set_codec_preferences(vp8)
+        source.receiver.on_packet = lambda packet, rid: sink.sender.write(packet)
+        sink.sender.on_key_frame_request = source.receiver.request_key_frame
+        await other.ask("send", kind="video")
+        await negotiate(ours, other, "we offer")
+        assert ours.peer.local_description is not None
+        assert "a=simulcast:send q;h;f" in ours.peer.local_description.sdp
+        assert sink.sender.rids == ()
+
+        async def decoded() -> bool:
+            return any(each.get("framesDecoded", 0) >= 20 for each in await inbound(other, "video"))
+
+        await until(decoded, "no frames")
+
+    browser.meet("we offer", body)
 
 
 def ufrag(sdp: str) -> str:
