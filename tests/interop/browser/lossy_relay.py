@@ -37,10 +37,10 @@ class LossyRelay(asyncio.DatagramProtocol):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, seed: int) -> AsyncIterator[LossyRelay]:
+    async def open(cls, seed: int, address: str = LOOPBACK) -> AsyncIterator[LossyRelay]:
         """Stand there as long as the context lasts."""
         relay = cls(seed)
-        transport, _ = await relay._loop.create_datagram_endpoint(lambda: relay, local_addr=(LOOPBACK, 0))
+        transport, _ = await relay._loop.create_datagram_endpoint(lambda: relay, local_addr=(address, 0))
         relay._transport = cast(asyncio.DatagramTransport, transport)
         try:
             yield relay
