@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pystack import Configuration, DataChannel, DataChannelAdded, PeerConnection, SessionDescription
@@ -97,6 +98,26 @@ async def connect(ours: Ours, other: OtherPeer, who: Offerer) -> DataChannel:
     await channel.wait_open(timeout=PATIENCE)
     await other.wait("open", label="first")
     return channel
+
+
+async def negotiate(
+    ours: Ours, other: OtherPeer, who: Offerer, prepare: Callable[[], None] = lambda: None, *, restart: bool = False
+) -> None:
+    """One more round; ``prepare`` runs between their offer and our answer."""
+    mine = ours.peer
+    if who == "we offer":
+        await mine.set_local_description(await mine.create_offer(ice_restart=restart))
+        await mine.wait_gathered(timeout=10)
+        assert mine.local_description is not None
+        answer = await other.ask("answer", sdp=mine.local_description.sdp)
+        await mine.set_remote_description(SessionDescription("answer", answer))
+    else:
+        await mine.set_remote_description(SessionDescription("offer", await other.ask("offer", iceRestart=restart)))
+        prepare()
+        await mine.set_local_description()
+        await mine.wait_gathered(timeout=10)
+        assert mine.local_description is not None
+        await other.ask("accept", sdp=mine.local_description.sdp)
 
 
 async def talk(channel: DataChannel, other: OtherPeer, sizes: tuple[int, ...] = SIZES) -> None:

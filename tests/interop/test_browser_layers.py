@@ -19,8 +19,7 @@ from pystack.rtp import (
 from pystack.sdp.jsep import ExtensionCapability
 from tests.e2e.e2e_harness.browsers import DriverError
 from tests.interop.browser.echo import until
-from tests.interop.other_peer import OtherPeer, Ours
-from tests.interop.test_browser_media import negotiate
+from tests.interop.other_peer import OtherPeer, Ours, negotiate
 
 SETTINGS = {
     "video_extensions": (*VIDEO_EXTENSIONS, ExtensionCapability(uri=VIDEO_LAYERS_ALLOCATION, preferred_id=9)),

@@ -8,36 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pystack import DataChannel, SessionDescription
+from pystack import DataChannel
 from tests.interop.browser.echo import Echo, inbound, until
-from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, pattern
+from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, negotiate, pattern
 
 WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])
-
-
-async def negotiate(
-    ours: Ours, other: OtherPeer, who: Offerer, prepare: Callable[[], None] = lambda: None, *, restart: bool = False
-) -> None:
-    """One more round; ``prepare`` runs between their offer and our answer."""
-    mine = ours.peer
-    if who == "we offer":
-        await mine.set_local_description(await mine.create_offer(ice_restart=restart))
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        answer = await other.ask("answer", sdp=mine.local_description.sdp)
-        await mine.set_remote_description(SessionDescription("answer", answer))
-    else:
-        await mine.set_remote_description(SessionDescription("offer", await other.ask("offer", iceRestart=restart)))
-        prepare()
-        await mine.set_local_description()
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        await other.ask("accept", sdp=mine.local_description.sdp)
 
 
 async def echo(ours: Ours, other: OtherPeer, who: Offerer, kind: str, codec: str | None = None) -> Echo:

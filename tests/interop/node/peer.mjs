@@ -71,6 +71,30 @@ async function libdatachannel() {
   };
 }
 
+// ---- what stacks with the W3C's interface do alike ----------------------------------------------------------------------
+
+function operationsOf(peer, channels) {
+  async function gathered() {
+    while (peer.iceGatheringState !== 'complete') await new Promise((resolve) => setTimeout(resolve, 10));
+    return peer.localDescription.sdp;
+  }
+
+  return {
+    async offer({ iceRestart = false }) {
+      await peer.setLocalDescription(await peer.createOffer({ iceRestart }));
+      return gathered();
+    },
+    async answer({ sdp }) {
+      await peer.setRemoteDescription({ type: 'offer', sdp });
+      await peer.setLocalDescription(await peer.createAnswer());
+      return gathered();
+    },
+    async accept({ sdp }) { await peer.setRemoteDescription({ type: 'answer', sdp }); },
+    text({ label, text }) { channels.get(label).send(text); },
+    close({ label }) { channels.get(label).close(); },
+  };
+}
+
 // ---- werift ------------------------------------------------------------------------------------------------------------
 
 async function werift() {
@@ -120,28 +144,12 @@ async function werift() {
     channel.onMessage.subscribe((data) => tellMessage(label, data));
   }
 
-  async function gathered() {
-    while (peer.iceGatheringState !== 'complete') await new Promise((resolve) => setTimeout(resolve, 10));
-    return peer.localDescription.sdp;
-  }
-
   return {
+    ...operationsOf(peer, channels),
     open({ label, ordered = true, maxRetransmits, maxPacketLifeTime, protocol = '' }) {
       watch(peer.createDataChannel(label, { ordered, maxRetransmits, maxPacketLifeTime, protocol }));
     },
-    async offer() {
-      await peer.setLocalDescription(await peer.createOffer());
-      return gathered();
-    },
-    async answer({ sdp }) {
-      await peer.setRemoteDescription({ type: 'offer', sdp });
-      await peer.setLocalDescription(await peer.createAnswer());
-      return gathered();
-    },
-    async accept({ sdp }) { await peer.setRemoteDescription({ type: 'answer', sdp }); },
-    text({ label, text }) { channels.get(label).send(text); },
     bytes({ label, size, seed }) { channels.get(label).send(pattern(size, seed)); },
-    close({ label }) { channels.get(label).close(); },
     send({ kind }) {
       const track = new MediaStreamTrack({ kind });
       peer.addTransceiver(track, { direction: 'sendrecv' });
@@ -193,11 +201,6 @@ async function roamhq() {
     if (channel.readyState === 'open') say({ event: 'open', label });
   }
 
-  async function gathered() {
-    while (peer.iceGatheringState !== 'complete') await new Promise((resolve) => setTimeout(resolve, 10));
-    return peer.localDescription.sdp;
-  }
-
   function film() {
     const source = new RTCVideoSource();
     const [width, height] = [320, 240];
@@ -222,25 +225,14 @@ async function roamhq() {
   }
 
   return {
+    ...operationsOf(peer, channels),
     open({ label, ordered = true, maxRetransmits, maxPacketLifeTime, protocol = '' }) {
       const options = { ordered, protocol };
       if (maxRetransmits !== undefined) options.maxRetransmits = maxRetransmits;
       if (maxPacketLifeTime !== undefined) options.maxPacketLifeTime = maxPacketLifeTime;
       watch(peer.createDataChannel(label, options));
     },
-    async offer({ iceRestart = false }) {
-      await peer.setLocalDescription(await peer.createOffer({ iceRestart }));
-      return gathered();
-    },
-    async answer({ sdp }) {
-      await peer.setRemoteDescription({ type: 'offer', sdp });
-      await peer.setLocalDescription(await peer.createAnswer());
-      return gathered();
-    },
-    async accept({ sdp }) { await peer.setRemoteDescription({ type: 'answer', sdp }); },
-    text({ label, text }) { channels.get(label).send(text); },
     bytes({ label, size, seed }) { channels.get(label).send(Uint8Array.from(pattern(size, seed))); },
-    close({ label }) { channels.get(label).close(); },
     send({ kind }) { peer.addTrack(kind === 'video' ? film() : sing(), new wrtc.MediaStream()); },
     media() { return heard; },
     end() {
