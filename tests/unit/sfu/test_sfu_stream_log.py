@@ -1,7 +1,9 @@
 """Row 37: what is odd about a stream is logged with the room, the participant, the track and the layer it is of."""
 
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import structlog
 from structlog.testing import capture_logs
 
@@ -14,6 +16,15 @@ NAMES = HeaderExtensionMap(
     {5: "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", 6: "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"}
 )
 CONTEXT = {"room": "demo", "participant": "PA_1", "track": "TR_1"}
+
+
+@pytest.fixture(autouse=True)
+def every_level() -> Iterator[None]:
+    """A server that ran in this process may have set a level."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 class Publisher:
