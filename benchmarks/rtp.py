@@ -5,13 +5,15 @@ it has no other way. ``rewrite-ext4`` parses a packet and makes the bytes that o
 sequence number, timestamp, mid, transport-wide number and send time are replaced, the audio level is kept under
 another id. ``send-ext4`` is the same through the whole sending side of our RTP session, with its numbers,
 counters and history; the peer's figure is that of its packets alone there, too: it has no such thing without a task per
-sender.
+sender. ``receive-audio`` and ``receive-video`` are the whole receiving side of our session, transport-wide feedback
+included, one and ten packets to a timestamp; of the peer, what its receiver does with a packet before it decodes:
+parsing, statistics and, for video, its list of missing packets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.clock import microseconds_each
 from benchmarks.rounds import Benchmark, Case
@@ -26,11 +28,16 @@ _URIS = {
 }
 
 
-def _packets() -> list[bytes]:
+def _packets(per_frame: int = 1) -> list[bytes]:
     elements = b"\x40\x30" + b"\x22\x01\x02\x03" + b"\x31\x00\x07" + b"\x10\x9f" + b"\x00"
     extension = b"\xbe\xde\x00\x03" + elements.ljust(12, b"\x00")
     return [
-        b"\x90\x60" + n.to_bytes(2) + (n * 3000).to_bytes(4) + b"\x12\x34\x56\x78" + extension + bytes(1084)
+        b"\x90\x60"
+        + n.to_bytes(2)
+        + (n // per_frame * 3000).to_bytes(4)
+        + b"\x12\x34\x56\x78"
+        + extension
+        + bytes(1084)
         for n in range(_COUNT)
     ]
 
@@ -92,6 +99,62 @@ def _our_send() -> float:
         return _COUNT
 
     return microseconds_each(work)
+
+
+def _receive(kind: Literal["audio", "video"], packets_per_frame: int) -> float:
+    from pystack.base import SeededRandomness  # noqa: PLC0415
+    from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpSession, RtpSessionOptions  # noqa: PLC0415
+
+    packets = _packets(packets_per_frame)
+    feedback = ("nack", "transport-cc") if kind == "video" else ("transport-cc",)
+    codec = CodecSpec(payload_type=96, name="any", clock_rate=90000, rtcp_fb=feedback)
+
+    def work() -> int:
+        session = RtpSession(RtpSessionOptions(), SeededRandomness(1))
+        session.set_receiver(1, mid="0", kind=kind, codecs=[codec], extensions=HeaderExtensionMap(_URIS))
+        receive, take = session.receive_rtp, session.take_packets
+        for number, data in enumerate(packets):
+            receive(data, number / 500)
+            assert take()
+        return _COUNT
+
+    return microseconds_each(work)
+
+
+def _our_receive_audio() -> float:
+    return _receive("audio", 1)
+
+
+def _our_receive_video() -> float:
+    return _receive("video", 10)
+
+
+def _peer_receive(*, nack: bool, packets_per_frame: int) -> float:
+    from aiortc.rtcrtpreceiver import NackGenerator, StreamStatistics  # noqa: PLC0415
+    from aiortc.rtp import RtpPacket  # noqa: PLC0415
+
+    names = _peer_map(0)
+    packets = _packets(packets_per_frame)
+
+    def work() -> int:
+        statistics = StreamStatistics(90000)
+        missing = NackGenerator()
+        for data in packets:
+            packet = RtpPacket.parse(data, names)
+            statistics.add(packet)
+            if nack:
+                missing.add(packet)
+        return _COUNT
+
+    return microseconds_each(work)
+
+
+def _peer_receive_audio() -> float:
+    return _peer_receive(nack=False, packets_per_frame=1)
+
+
+def _peer_receive_video() -> float:
+    return _peer_receive(nack=True, packets_per_frame=10)
 
 
 def _peer_map(offset: int) -> Any:
@@ -167,5 +230,7 @@ BENCHMARK = Benchmark(
         _case("parse-ext4", _our_parse, _peer_parse),
         _case("rewrite-ext4", _our_rewrite, _peer_rewrite),
         _case("send-ext4", _our_send, _peer_rewrite, None),
+        _case("receive-audio", _our_receive_audio, _peer_receive_audio, None),
+        _case("receive-video", _our_receive_video, _peer_receive_video, None),
     ],
 )

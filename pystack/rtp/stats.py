@@ -35,7 +35,7 @@ class InboundStreamStats:
         restarts: how often the sequence began anew.
         gaps: how often so many packets in a row were missing when the next came; 101 stands for more than 100.
         anomalies: how often something odd was noticed, see :class:`~pystack.rtp.StreamAnomaly`.
-        frame_rate: frames, that is different timestamps, per second; 0 while it is paused.
+        frame_rate: frames, that is different timestamps, per second; 0 while it is paused, and of audio.
         timestamp: the extended timestamp of the newest frame, which never wraps; ``None`` before the first.
         first_arrival: when its first packet would have come had it been as fast as the fastest of its first two
             minutes, in monotonic seconds.

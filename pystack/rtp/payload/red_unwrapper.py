@@ -6,7 +6,6 @@ packet once. A forwarder passes RED on as it is and needs none of this.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,28 +16,31 @@ from pystack.rtp.payload.red import parse_red
 
 __all__ = ["RedUnwrapper"]
 
-REMEMBERED: Final = 128
-"""Packets of which we know that they came: several times more than copies reach back."""
+REMEMBERED: Final = 64
+"""Packets of which we know that they came. A copy is at most 16383 timestamp units old: 34 packets of 10 ms."""
+_ORIGINAL: Final = -1
 
 
 class RedUnwrapper:
     """Unwraps one stream.
 
-    Copies are known by their timestamp: a copy of a packet that came is dropped, one of a packet that did not stands in
-    for it, and the packet itself is a duplicate if it comes after all.
+    A copy tells its packet's timestamp but not its sequence number. It stands in for its packet if nothing came with
+    that timestamp and if there is a gap between the sequence numbers of the packets that came around it; it takes its
+    number there. The packet itself is a duplicate if it comes after all.
 
     Attributes:
         recovered: packets that only a copy brought.
-        copies: copies that were not needed.
-        duplicates: packets that came behind a copy of theirs.
+        copies: copies that were not needed, or that belong to nothing missing, as those from before the first packet.
+        duplicates: packets that came behind a copy of theirs, or twice.
         malformed: RED payloads that cannot be read.
     """
 
-    __slots__ = ("_order", "_seen", "copies", "duplicates", "malformed", "recovered")
+    __slots__ = ("_numbers", "_ssrc", "_times", "copies", "duplicates", "malformed", "recovered")
 
     def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self._order: deque[int] = deque()
+        self._numbers: dict[int, tuple[int, bool]] = {}  # its timestamp, and whether the packet itself came
+        self._times: dict[int, int] = {}  # the payload type of the copy that stands there, or _ORIGINAL
+        self._ssrc = -1
         self.recovered = 0
         self.copies = 0
         self.duplicates = 0
@@ -53,51 +55,90 @@ class RedUnwrapper:
 
         Returns:
             The packet of the newest block, with the payload type of that, behind those that older blocks bring back.
-            These have the sequence numbers that lie before it, by their place, and no header extension.
+            These have no header extension, and where several packets in a row are missing and were not evenly spaced,
+            their order is right but a sequence number can be that of a neighbour.
         """
+        if packet.ssrc != self._ssrc:
+            self._ssrc = packet.ssrc
+            self._numbers.clear()
+            self._times.clear()
         if not any(each.payload_type == packet.payload_type and each.name.lower() == "red" for each in codecs):
-            return [packet] if self._remember(packet.timestamp) else self._drop()
+            return [packet] if self._take(packet, packet.payload_type) else []
         try:
             *copies, newest = parse_red(packet.payload)
         except DecodeError:
             self.malformed += 1
             return []
-        begun = bool(self._seen)
+        is_new = self._take(packet, newest.payload_type)
+        times = [packet.timestamp - copy.timestamp_offset & 0xFFFFFFFF for copy in copies]
         found = []
-        for back, block in zip(range(len(copies), 0, -1), copies, strict=True):
-            timestamp = packet.timestamp - block.timestamp_offset & 0xFFFFFFFF
-            # Copies in front of the very first packet are of what was sent before we listened.
-            if self._remember(timestamp) and begun and block.payload:
-                self.recovered += 1
-                found.append(
-                    RtpPacket(
-                        payload_type=block.payload_type,
-                        sequence_number=packet.sequence_number - back & 0xFFFF,
-                        timestamp=timestamp,
-                        ssrc=packet.ssrc,
-                        payload=block.payload,
-                        arrival=packet.arrival,
-                        extension_map=packet.extension_map,
-                    )
-                )
-            else:
+        for place, (timestamp, copy) in enumerate(zip(times, copies, strict=True)):
+            number = self._place(timestamp, times[place + 1 :]) if copy.payload else None
+            if number is None:
                 self.copies += 1
-        if not self._remember(packet.timestamp):
-            return found + self._drop()
-        packet.payload_type = newest.payload_type
-        packet.payload = newest.payload
-        return [*found, packet]
+                continue
+            self.recovered += 1
+            self._remember(number, timestamp, copy.payload_type)
+            found.append(
+                RtpPacket(
+                    payload_type=copy.payload_type,
+                    sequence_number=number,
+                    timestamp=timestamp,
+                    ssrc=packet.ssrc,
+                    payload=copy.payload,
+                    arrival=packet.arrival,
+                    extension_map=packet.extension_map,
+                )
+            )
+        if is_new:
+            packet.payload_type = newest.payload_type
+            packet.payload = newest.payload
+            found.append(packet)
+        return found
 
-    def _remember(self, timestamp: int) -> bool:
-        """Whether nothing with this timestamp came before."""
-        if timestamp in self._seen:
-            return False
-        self._seen.add(timestamp)
-        self._order.append(timestamp)
-        if len(self._order) > REMEMBERED:
-            self._seen.discard(self._order.popleft())
-        return True
+    def _take(self, packet: RtpPacket, payload_type: int) -> bool:
+        """Whether to hand this packet on: it neither came before nor did a copy of it."""
+        number, timestamp = packet.sequence_number, packet.timestamp
+        _, came = self._numbers.get(number, (0, False))
+        is_new = not came and self._times.get(timestamp, _ORIGINAL) != payload_type
+        if not is_new:
+            self.duplicates += 1
+        self._remember(number, timestamp, _ORIGINAL)
+        return is_new
 
-    def _drop(self) -> list[RtpPacket]:
-        self.duplicates += 1
-        return []
+    def _place(self, timestamp: int, newer: Sequence[int]) -> int | None:
+        """The sequence number for a missing packet with this timestamp; ``None`` if none is missing there.
+
+        ``newer``: the timestamps of the copies that come next, for which room must be left if they are missing, too.
+        """
+        if timestamp in self._times:
+            return None
+        before = after = 0
+        since = until = 0x80000000
+        for number, (other, _) in self._numbers.items():
+            ahead = other - timestamp & 0xFFFFFFFF
+            if ahead < 0x80000000:
+                if ahead < until or (ahead == until and after - number & 0xFFFF < 0x8000):
+                    until, after = ahead, number
+            elif 0x100000000 - ahead < since or (0x100000000 - ahead == since and number - before & 0xFFFF < 0x8000):
+                since, before = 0x100000000 - ahead, number
+        if since == 0x80000000 or until == 0x80000000:
+            return None
+        missing = after - before - 1 & 0xFFFF
+        room = missing - len({each for each in newer if self._is_missing(each, timestamp, until)})
+        if not 0 < room < 0x8000:
+            return None
+        # Frames mostly have one length; where they have not, the order still is right.
+        step = (missing + 1) * since // (since + until)
+        number = before + min(max(step, 1), room) & 0xFFFF
+        return None if number in self._numbers else number
+
+    def _is_missing(self, timestamp: int, after: int, within: int) -> bool:
+        return timestamp not in self._times and 0 < timestamp - after & 0xFFFFFFFF < within
+
+    def _remember(self, number: int, timestamp: int, copied_as: int) -> None:
+        for remembered, key in ((self._numbers, number), (self._times, timestamp)):
+            if key not in remembered and len(remembered) == REMEMBERED:
+                del remembered[next(iter(remembered))]
+        self._numbers[number] = (timestamp, copied_as == _ORIGINAL)
+        self._times[timestamp] = copied_as

@@ -228,6 +228,7 @@ class Inbound:
             codec.clock_rate,
             packet.sequence_number,
             nack="nack" in codec.rtcp_fb,
+            is_video=receiver.kind == "video",
             drops=self._drops,
             events=self._events,
         )

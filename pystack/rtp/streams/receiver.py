@@ -38,7 +38,7 @@ class ReceiveStream:
         sequence: what came and what did not.
         nacks: what we ask for again; ``None`` when the codec has no NACK.
         gaps: how often so many packets were missing in a row when the next came; 101 stands for more.
-        frame_rate: how many frames it brings in a second.
+        frame_rate: how many frames it brings in a second; ``None`` for audio.
         timeline: its media clock; ``None`` before the first packet.
         anomalies: what is odd about it.
         repair: the stream of its retransmissions; ``None`` before the first.
@@ -101,6 +101,7 @@ class ReceiveStream:
         first_sequence_number: int,
         *,
         nack: bool,
+        is_video: bool,
         drops: MutableMapping[str, int],
         events: EventTray,
     ) -> None:
@@ -127,7 +128,7 @@ class ReceiveStream:
         self.firs = 0
         self.nack_packets = 0
         self.gaps: dict[int, int] = {}
-        self.frame_rate = FrameRate()
+        self.frame_rate = FrameRate() if is_video else None
         self.timeline: Timeline | None = None
         self.anomalies = Anomalies(receiver_id, rid, ssrc, events)
         self.repair: RepairStream | None = None
@@ -237,7 +238,8 @@ class ReceiveStream:
     def _follow_clock(self, timestamp: int, now: float) -> None:
         # Once per frame: the packets of a frame share a timestamp but not a departure.
         self._frame_timestamp = timestamp
-        self.frame_rate.count(now)
+        if self.frame_rate is not None:
+            self.frame_rate.count(now)
         timeline = self.timeline
         if timeline is None:
             self.timeline = Timeline(self.clock_rate, timestamp, now, self.anomalies)

@@ -32,7 +32,7 @@ def inbound_stats(stream: ReceiveStream, now: float) -> InboundStreamStats:
         restarts=sequence.restarts,
         gaps=dict(stream.gaps),
         anomalies=stream.anomalies.count + (stream.repair.anomalies.count if stream.repair is not None else 0),
-        frame_rate=stream.frame_rate.value(now),
+        frame_rate=stream.frame_rate.value(now) if stream.frame_rate is not None else 0.0,
         timestamp=stream.timeline.latest if stream.timeline is not None else None,
         first_arrival=stream.timeline.first_arrival if stream.timeline is not None else None,
         measured_clock_rate=stream.timeline.measured_rate if stream.timeline is not None else None,

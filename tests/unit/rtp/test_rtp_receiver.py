@@ -13,7 +13,9 @@ from pystack.rtp.streams.tray import EventTray
 
 def make(*, nack: bool = True, first: int = 100, events: EventTray | None = None) -> ReceiveStream:
     drops: defaultdict[str, int] = defaultdict(int)
-    return ReceiveStream(1, "", 7, 90000, first, nack=nack, drops=drops, events=events or EventTray(16, drops))
+    return ReceiveStream(
+        1, "", 7, 90000, first, nack=nack, is_video=True, drops=drops, events=events or EventTray(16, drops)
+    )
 
 
 def packet(number: int, timestamp: int = 0, payload: bytes = b"data") -> RtpPacket:
