@@ -67,7 +67,8 @@ class AiortcPeer(OtherPeer):
     async def _open(self, label: str, **options: Any) -> None:
         self._watch(self._peer.createDataChannel(label, **options))
 
-    async def _offer(self) -> str:
+    async def _offer(self, *, iceRestart: bool = False) -> str:  # noqa: N803 - the W3C's name
+        assert not iceRestart, "aiortc restarts nothing"
         await self._peer.setLocalDescription(await self._peer.createOffer())
         return str(self._peer.localDescription.sdp)
 
@@ -97,15 +98,20 @@ class AiortcPeer(OtherPeer):
         await self._peer.close()
 
 
-def meet(who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]]) -> None:
-    """Run ``body`` with both connected."""
+def meet(
+    who: Offerer,
+    body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]],
+    *,
+    seed: int | None = None,
+    **settings: Any,
+) -> None:
+    """Run ``body`` with both connected; ``seed`` as for `Ours.open`."""
 
     async def main() -> None:
         async with asyncio.timeout(90):
             other = AiortcPeer()
-            ours = Ours(own_address())
             try:
-                async with ours.peer:
+                async with Ours.open(own_address(), seed, **settings) as ours:
                     await body(ours, other, await connect(ours, other, who))
             finally:
                 await other.leave()

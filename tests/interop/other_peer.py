@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from pystack import Configuration, DataChannel, DataChannelAdded, PeerConnection, SessionDescription
+from tests.interop.lossy_relay import LossyRelay
 
 PATIENCE = 30.0
 SIZES = (1, 1000, 65536, 262144)
@@ -59,9 +61,10 @@ class OtherPeer(ABC):
 
 
 class Ours:
-    """Our connection, with the channels that the other side opened."""
+    """Our connection, with the channels that the other side opened; with a relay, all goes through it."""
 
-    def __init__(self, address: str = "127.0.0.1", **settings: Any) -> None:
+    def __init__(self, address: str = "127.0.0.1", relay: LossyRelay | None = None, **settings: Any) -> None:
+        self.relay = relay
         self.peer = PeerConnection(
             Configuration(loopback=True, address_filter=lambda each: each == address, **settings)
         )
@@ -70,6 +73,28 @@ class Ours:
             lambda event: self.announced.put_nowait(event.channel) if isinstance(event, DataChannelAdded) else None
         )
 
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, address: str = "127.0.0.1", seed: int | None = None, **settings: Any) -> AsyncIterator[Ours]:
+        """As long as the context lasts; with a ``seed``, a relay stands between and harms nothing yet."""
+        async with contextlib.AsyncExitStack() as stack:
+            relay = None if seed is None else await stack.enter_async_context(LossyRelay.open(seed, address))
+            ours = cls(address, relay, **settings)
+            await stack.enter_async_context(ours.peer)
+            yield ours
+
+    async def description(self) -> str:
+        """What the other side is told of us, with all candidates."""
+        await self.peer.wait_gathered(timeout=10)
+        assert self.peer.local_description is not None
+        sdp = self.peer.local_description.sdp
+        return sdp if self.relay is None else self.relay.rewrite(sdp)
+
+    async def hear(self, kind: Literal["offer", "answer"], sdp: str) -> None:
+        """Take what the other side tells."""
+        heard = sdp if self.relay is None else self.relay.conceal(sdp)
+        await self.peer.set_remote_description(SessionDescription(kind, heard))
+
     async def next_channel(self) -> DataChannel:
         async with asyncio.timeout(PATIENCE):
             return await self.announced.get()
@@ -77,22 +102,12 @@ class Ours:
 
 async def connect(ours: Ours, other: OtherPeer, who: Offerer) -> DataChannel:
     """Negotiate; the offerer opens the first channel, and ours of that channel is returned, open."""
-    mine = ours.peer
     if who == "we offer":
-        channel = mine.create_data_channel("first")
-        await mine.set_local_description()
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        answer = await other.ask("answer", sdp=mine.local_description.sdp)
-        await mine.set_remote_description(SessionDescription("answer", answer))
+        channel = ours.peer.create_data_channel("first")
+        await negotiate(ours, other, who)
     else:
         await other.ask("open", label="first")
-        offer = await other.ask("offer")
-        await mine.set_remote_description(SessionDescription("offer", offer))
-        await mine.set_local_description()
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        await other.ask("accept", sdp=mine.local_description.sdp)
+        await negotiate(ours, other, who)
         channel = await ours.next_channel()
         assert channel.label == "first"
     await channel.wait_open(timeout=PATIENCE)
@@ -103,21 +118,15 @@ async def connect(ours: Ours, other: OtherPeer, who: Offerer) -> DataChannel:
 async def negotiate(
     ours: Ours, other: OtherPeer, who: Offerer, prepare: Callable[[], None] = lambda: None, *, restart: bool = False
 ) -> None:
-    """One more round; ``prepare`` runs between their offer and our answer."""
-    mine = ours.peer
+    """One round; ``prepare`` runs between their offer and our answer."""
     if who == "we offer":
-        await mine.set_local_description(await mine.create_offer(ice_restart=restart))
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        answer = await other.ask("answer", sdp=mine.local_description.sdp)
-        await mine.set_remote_description(SessionDescription("answer", answer))
+        await ours.peer.set_local_description(await ours.peer.create_offer(ice_restart=restart))
+        await ours.hear("answer", await other.ask("answer", sdp=await ours.description()))
     else:
-        await mine.set_remote_description(SessionDescription("offer", await other.ask("offer", iceRestart=restart)))
+        await ours.hear("offer", await other.ask("offer", iceRestart=restart))
         prepare()
-        await mine.set_local_description()
-        await mine.wait_gathered(timeout=10)
-        assert mine.local_description is not None
-        await other.ask("accept", sdp=mine.local_description.sdp)
+        await ours.peer.set_local_description()
+        await other.ask("accept", sdp=await ours.description())
 
 
 async def talk(channel: DataChannel, other: OtherPeer, sizes: tuple[int, ...] = SIZES) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.interop.browser.page_peer import ChunkCounter
+from tests.interop.chunk_counter import ChunkCounter
 from tests.interop.other_peer import PATIENCE, close_and_open_again, talk_on_every_kind, they_end, we_end
 
 DATA, I_DATA = 0, 64

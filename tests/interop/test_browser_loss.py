@@ -11,12 +11,10 @@ import time
 import attrs
 import pytest
 
-from pystack import SessionDescription
 from pystack.peer.media import VIDEO_CODECS
 from tests.interop.browser.echo import Echo, inbound, until
-from tests.interop.browser.lossy_relay import LOOPBACK, LossyRelay
 from tests.interop.browser.page_peer import stage
-from tests.interop.other_peer import Ours
+from tests.interop.other_peer import negotiate
 
 WINDOW = 20.0
 TOLD = ("nackCount", "pliCount", "retransmittedPacketsReceived", "packetsLost", "freezeCount")
@@ -35,39 +33,39 @@ async def _rate(other, seconds: float) -> float:
     return (await _frames(other) - before) / (time.monotonic() - began)
 
 
-@pytest.mark.component("chromium")
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("chromium", marks=pytest.mark.component("chromium")),
+        pytest.param("firefox", marks=[pytest.mark.component("firefox"), pytest.mark.long]),
+    ],
+)
 @pytest.mark.timeout(200)
-def test_video_survives_five_percent_loss_and_forty_milliseconds_of_jitter():
+def test_video_survives_five_percent_loss_and_forty_milliseconds_of_jitter(kind):
     rates: dict[str, float] = {}
 
     def call(codecs, windows):
-        async def body(other):
-            async with LossyRelay.open(seed=7) as relay:
-                ours = Ours(LOOPBACK, video_codecs=codecs)
-                async with ours.peer as mine:
-                    await other.ask("send", kind="video", codec="VP8")
-                    offer = relay.conceal(await other.ask("offer"))
-                    await mine.set_remote_description(SessionDescription("offer", offer))
-                    echo = Echo(mine.transceivers[-1])
-                    await mine.set_local_description()
-                    await mine.wait_gathered(timeout=10)
-                    await other.ask("accept", sdp=relay.rewrite(mine.local_description.sdp))
+        async def body(ours, other, first):
+            relay = ours.relay
+            await other.ask("send", kind="video", codec="VP8")
+            echoes: list[Echo] = []
+            await negotiate(ours, other, "they offer", lambda: echoes.append(Echo(ours.peer.transceivers[-1])))
 
-                    async def moving() -> bool:
-                        return await _frames(other) > 40
+            async def moving() -> bool:
+                return await _frames(other) > 40
 
-                    await until(moving, f"no call; {echo.packets} came, {relay.passed}")
-                    for name, loss, jitter in windows:
-                        relay.loss, relay.jitter = loss, jitter
-                        await asyncio.sleep(2)
-                        rates[name] = await _rate(other, WINDOW)
-                    (stats,) = await inbound(other, "video")
-                    told = {name: stats.get(name) for name in TOLD}
-                    print({**rates}, "lost:", dict(relay.lost), "passed:", dict(relay.passed), "the page says:", told)
+            await until(moving, f"no call; {echoes[0].packets} came, {relay.passed}")
+            for name, loss, jitter in windows:
+                relay.loss, relay.jitter = loss, jitter
+                await asyncio.sleep(2)
+                rates[name] = await _rate(other, WINDOW)
+            (stats,) = await inbound(other, "video")
+            told = {name: stats.get(name) for name in TOLD}
+            print({**rates}, "lost:", dict(relay.lost), "passed:", dict(relay.passed), "the page says:", told)
 
-        chromium.run(body, timeout=120)
+        browser.meet("they offer", body, seed=7, timeout=120, video_codecs=codecs)
 
-    with stage("chromium") as chromium:
+    with stage(kind) as browser:
         call(REPAIRED, [("lossless", 0.0, 0.0), ("repaired", 0.05, 0.040)])
         call(BARE, [("bare", 0.05, 0.040)])
     print("frames per second:", {name: round(rate, 1) for name, rate in rates.items()})

@@ -26,7 +26,7 @@ def test_data_and_video_over_tcp_alone(kind, who):
             mine.listen(lambda event: channels.append(event.channel) if isinstance(event, DataChannelAdded) else None)
             if who == "we offer":
                 channels.append(mine.create_data_channel("first"))
-                echo = Echo(mine.add_transceiver("video"), "VP8")
+                echo = Echo(mine.add_transceiver("video"), ["VP8"])
                 await mine.set_local_description()
                 await other.ask("send", kind="video")
                 answer = await other.ask("answer", sdp=without_udp(mine.local_description.sdp))

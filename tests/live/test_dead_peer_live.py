@@ -13,7 +13,7 @@ import pytest
 
 from pystack import Closed, Configuration, ConnectionStateChanged, PeerConnection, SessionDescription, TransportLost
 from pystack.sctp import AssociationState
-from tests.interop.browser.lossy_relay import LOOPBACK, LossyRelay
+from tests.interop.lossy_relay import LOOPBACK, LossyRelay
 
 ALONE = Configuration(loopback=True, address_filter=lambda address: address == LOOPBACK)
 

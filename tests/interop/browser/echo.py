@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pystack import DecodeError, Transceiver
@@ -17,6 +17,8 @@ __all__ = ["Echo", "inbound", "until"]
 class Echo:
     """Sends everything that one section receives back on it.
 
+    ``codecs`` are names in the order in which we prefer them; all of our own when there is none.
+
     Attributes:
         packets: how many came, by rid.
         payload_types: with which payload types.
@@ -25,7 +27,7 @@ class Echo:
         unread: payloads that could not be described.
     """
 
-    def __init__(self, transceiver: Transceiver, codec: str | None = None) -> None:
+    def __init__(self, transceiver: Transceiver, codecs: Sequence[str] = ()) -> None:
         self.transceiver = transceiver
         self.packets: Counter[str] = Counter()
         self.payload_types: Counter[int] = Counter()
@@ -34,9 +36,11 @@ class Echo:
         self.unread: list[bytes] = []
         transceiver.direction = "sendrecv"
         transceiver.sender.set_track("echo", ["echoes"])
-        if codec is not None:
-            wanted = [each for each in transceiver.codecs if each.name == codec]
-            transceiver.set_codec_preferences(wanted)
+        if codecs:
+            order = sorted(
+                (each for each in transceiver.codecs if each.name in codecs), key=lambda each: codecs.index(each.name)
+            )
+            transceiver.set_codec_preferences(order)
         transceiver.receiver.on_packet = self._pass_on
         transceiver.sender.on_key_frame_request = transceiver.receiver.request_key_frame
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pystack import DataChannel, Trace
+from pystack import DataChannel
 from tests.e2e.e2e_harness.browsers import Browser, Driver, Page
 from tests.e2e.e2e_harness.room import own_address
 from tests.interop.other_peer import Offerer, OtherPeer, Ours, connect
 
-__all__ = ["ChunkCounter", "PagePeer", "Stage", "stage"]
+__all__ = ["PagePeer", "Stage", "stage"]
 
 SCRIPT = (Path(__file__).parent / "peer.js").read_text()
 BLANK = b"<!doctype html><title>peer</title><body></body>"
@@ -44,30 +43,6 @@ class PagePeer(OtherPeer):
         while True:
             self.events += await self.page.evaluate("() => peer.news()")
             self._came.set()
-
-
-class ChunkCounter(Trace):
-    """Counts the SCTP chunks that pass our association, by direction and type."""
-
-    def __init__(self) -> None:
-        self.chunks: Counter[tuple[str, int]] = Counter()
-
-    def packet(self, now: float, layer: str, direction: str, data: bytes) -> None:
-        """Walk the chunks of an SCTP packet."""
-        at = 12
-        while layer == "sctp" and at + 4 <= len(data):
-            self.chunks[direction, data[at]] += 1
-            length = max(4, int.from_bytes(data[at + 2 : at + 4], "big"))
-            at += length + (-length & 3)
-
-    def state(self, now: float, layer: str, before: str, after: str) -> None:
-        """Not counted."""
-
-    def timer(self, now: float, layer: str, name: str) -> None:
-        """Not counted."""
-
-    def dropped(self, now: float, layer: str, why: str) -> None:
-        """Not counted."""
 
 
 class Stage:
@@ -108,16 +83,21 @@ class Stage:
         self._runner.run(main())
 
     def meet(
-        self, who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]], **settings: Any
+        self,
+        who: Offerer,
+        body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]],
+        *,
+        seed: int | None = None,
+        timeout: float = 90,
+        **settings: Any,
     ) -> None:
-        """Run ``body`` with our connection and the page's, connected with a first channel."""
+        """Run ``body`` with our connection and the page's, with a first channel; ``seed`` as for `Ours.open`."""
 
         async def main(other: PagePeer) -> None:
-            ours = Ours(own_address(), **settings)
-            async with ours.peer:
+            async with Ours.open(own_address(), seed, **settings) as ours:
                 await body(ours, other, await connect(ours, other, who))
 
-        self.run(main)
+        self.run(main, timeout=timeout)
 
 
 @contextmanager

@@ -84,13 +84,18 @@ class NodePeer(OtherPeer):
         return said["result"]
 
 
-def meet(stack: Stack, who: Offerer, body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]]) -> None:
-    """Run ``body`` with both connected."""
+def meet(
+    stack: Stack,
+    who: Offerer,
+    body: Callable[[Ours, OtherPeer, DataChannel], Coroutine[Any, Any, None]],
+    *,
+    seed: int | None = None,
+    **settings: Any,
+) -> None:
+    """Run ``body`` with both connected; ``seed`` as for `Ours.open`."""
 
     async def main() -> None:
-        async with asyncio.timeout(90), NodePeer(stack) as other:
-            ours = Ours()
-            async with ours.peer:
-                await body(ours, other, await connect(ours, other, who))
+        async with asyncio.timeout(90), NodePeer(stack) as other, Ours.open("127.0.0.1", seed, **settings) as ours:
+            await body(ours, other, await connect(ours, other, who))
 
     asyncio.run(main())

@@ -104,26 +104,32 @@ async function werift() {
     iceServers: [], iceUseIpv6: false, iceAdditionalHostAddresses: ['127.0.0.1'], maxMessageSize: 1 << 18,
     codecs: {
       audio: [new RTCRtpCodecParameters({ mimeType: 'audio/opus', clockRate: 48000, channels: 2 })],
-      video: [new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: 90000, rtcpFeedback: feedback })],
+      video: [
+        new RTCRtpCodecParameters({ mimeType: 'video/VP8', clockRate: 90000, rtcpFeedback: feedback, payloadType: 96 }),
+        new RTCRtpCodecParameters({ mimeType: 'video/rtx', clockRate: 90000, parameters: 'apt=96', payloadType: 97 }),
+      ],
     },
   });
   // What came of each kind: how many packets, and the digest of each payload that bears a number of ours.
-  const heard = { audio: [], video: [] };
-  const timers = [];
+  const heard = { audio: [], video: [], ssrc: {} };
+  const timers = new Map();
   peer.onTrack.subscribe((track) => {
-    track.onReceiveRtp.subscribe((packet) => heard[track.kind].push(packet.payload.toString('hex')));
+    track.onReceiveRtp.subscribe((packet) => {
+      heard[track.kind].push(packet.payload.toString('hex'));
+      heard.ssrc[track.kind] = packet.header.ssrc;
+    });
   });
 
   // Payloads that a VP8 depacketizer would take for the beginning of a key frame; nobody decodes them.
   function feed(track) {
     let number = 0;
-    timers.push(setInterval(() => {
+    return setInterval(() => {
       const header = new RtpHeader({
         payloadType: 96, sequenceNumber: number & 0xffff, timestamp: number * 960, ssrc: 1, marker: true,
       });
       track.writeRtp(new RtpPacket(header, Buffer.from([0x10, 0, 0, 0, 0x9d, 1, 0x2a, number >> 8, number & 255])));
       number += 1;
-    }, 20));
+    }, 20);
   }
   const channels = new Map();
   peer.connectionStateChange.subscribe((state) => say({ event: 'state', state }));
@@ -150,12 +156,25 @@ async function werift() {
       watch(peer.createDataChannel(label, { ordered, maxRetransmits, maxPacketLifeTime, protocol }));
     },
     bytes({ label, size, seed }) { channels.get(label).send(pattern(size, seed)); },
+    // A number for the transceiver, by which it is stopped.
     send({ kind }) {
       const track = new MediaStreamTrack({ kind });
-      peer.addTransceiver(track, { direction: 'sendrecv' });
-      feed(track);
+      const transceiver = peer.addTransceiver(track, { direction: 'sendrecv' });
+      transceiver.sender.onPictureLossIndication.subscribe(() => say({ event: 'pli', kind }));
+      timers.set(transceiver, feed(track));
+      return [...timers.keys()].indexOf(transceiver);
+    },
+    stop({ index }) {
+      const transceiver = [...timers.keys()][index];
+      clearInterval(timers.get(transceiver));
+      transceiver.stop();
     },
     media() { return heard; },
+    async pli({ kind }) {
+      const { receiver } = peer.getTransceivers().find((each) => each.kind === kind);
+      await receiver.sendRtcpPLI(heard.ssrc[kind]);
+    },
+    async stats() { return [...(await peer.getStats()).values()]; },
     async end() {
       timers.forEach(clearInterval);
       await peer.close();

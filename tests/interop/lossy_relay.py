@@ -1,4 +1,4 @@
-"""A UDP relay that stands between a page and us and treats both ways badly: it loses, delays and reorders."""
+"""A UDP relay that stands between another peer and us and treats both ways badly: it loses, delays and reorders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class LossyRelay(asyncio.DatagramProtocol):
-    """``async with LossyRelay.open(seed) as relay``; describe us to the page by :meth:`rewrite`.
+    """``async with LossyRelay.open(seed) as relay``; describe us to the other side by :meth:`rewrite`.
 
     Attributes:
         loss: the share of datagrams that is lost, each way.
@@ -32,7 +32,7 @@ class LossyRelay(asyncio.DatagramProtocol):
         self._random = random.Random(seed)
         self._loop = asyncio.get_running_loop()
         self._us: tuple[str, int] | None = None
-        self._page: tuple[str, int] | None = None
+        self._other: tuple[str, int] | None = None
         self._transport: asyncio.DatagramTransport | None = None
 
     @classmethod
@@ -58,16 +58,16 @@ class LossyRelay(asyncio.DatagramProtocol):
 
     @staticmethod
     def conceal(sdp: str) -> str:
-        """A page's description without its addresses: we learn the relay's from what comes."""
+        """The other side's description without its addresses: we learn the relay's from what comes."""
         return re.sub(r"^a=candidate:.*\r?\n", "", sdp, flags=re.MULTILINE)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Carry one datagram to the other side, or not."""
         if addr == self._us:
-            way, target = "down", self._page
+            way, target = "down", self._other
         else:
             way, target = "up", self._us
-            self._page = addr
+            self._other = addr
         if target is None:
             return
         if self._random.random() < self.loss:
