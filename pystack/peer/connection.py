@@ -274,6 +274,7 @@ class PeerConnection:
         track_id: str = "",
         stream_ids: Sequence[str] = (),
         send_encodings: Sequence[str] = (),
+        receive_encodings: Sequence[str] = (),
     ) -> Transceiver:
         """Add a media section.
 
@@ -285,20 +286,28 @@ class PeerConnection:
             send_encodings: the rids of the simulcast layers to offer, in order of preference, such as
                 ``["q", "h", "f"]``; ``write(packet, rid="h")`` sends a packet of one. What the peer agreed to take is
                 :attr:`RtpSender.rids`.
+            receive_encodings: the rids of the simulcast layers to ask the peer for in our offers (``a=simulcast:recv``,
+                RFC 8853); its browser then makes them, and they come with their rids. What it agreed to send is
+                :attr:`RtpReceiver.rids`. A peer that offers its layers by itself needs nothing here.
 
         Raises:
             InvalidArgument: an argument can never be right.
             Closed: the connection ended.
         """
         self._check_open()
-        check_rids(send_encodings)
+        check_rids("send_encodings", send_encodings)
+        check_rids("receive_encodings", receive_encodings)
+        if shared := sorted(set(send_encodings) & set(receive_encodings)):
+            raise InvalidArgument(f"a rid names one layer of a section, but {shared[:5]} are both sent and received")
         if kind not in {"audio", "video"}:
             raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
         check_names(track_id, stream_ids)
         extensions = self._configuration.audio_extensions if kind == "audio" else self._configuration.video_extensions
-        if send_encodings and not any(each.uri == jsep.RID_URI for each in extensions):
+        if (send_encodings or receive_encodings) and not any(each.uri == jsep.RID_URI for each in extensions):
             raise InvalidArgument(f"the Configuration has no header extension for rids ({jsep.RID_URI}) for {kind}")
-        transceiver = self._transceivers.add(kind, direction, encodings=tuple(send_encodings))
+        transceiver = self._transceivers.add(
+            kind, direction, encodings=tuple(send_encodings), asked=tuple(receive_encodings)
+        )
         transceiver.sender.set_track(track_id, stream_ids)
         self._signaling.check_needed()
         return transceiver

@@ -64,4 +64,5 @@ def _describe(transceiver: Transceiver, cname: str) -> LocalTransceiver:
         ssrc=sender.ssrc,
         rtx_ssrc=sender.rtx_ssrc if transceiver.kind == "video" else None,
         send_rids=sender.encodings,
+        receive_rids=transceiver.receiver.encodings,
     )

@@ -33,6 +33,7 @@ class RtpReceiver:
         track_id: the remote's name of the track (``a=msid``), ``""`` if it gave none.
         stream_ids: the remote's names of the streams that the track belongs to.
         codecs: what was agreed, in order of preference; empty before.
+        encodings: the simulcast layers that our offers ask for, by rid; empty when they ask for none.
         rids: the simulcast layers that come, by rid; empty without simulcast.
         extensions: what the ids of header extensions mean here.
         receiving: whether the peer agreed that media may come here.
@@ -43,12 +44,20 @@ class RtpReceiver:
     """
 
     def __init__(
-        self, session: Session, driver: Driver, key: int, kind: str, inbox_packets: int, inbox_rtcp: int
+        self,
+        session: Session,
+        driver: Driver,
+        key: int,
+        kind: str,
+        inbox_packets: int,
+        inbox_rtcp: int,
+        encodings: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.track_id = ""
         self.stream_ids: tuple[str, ...] = ()
         self.codecs: tuple[CodecSpec, ...] = ()
+        self.encodings = encodings
         self.rids: tuple[str, ...] = ()
         self.extensions = HeaderExtensionMap()
         self.receiving = False

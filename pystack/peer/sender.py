@@ -25,19 +25,21 @@ _MAX_LAYERS: Final = 16
 """As many as are read of a peer's description."""
 
 
-def check_rids(rids: Sequence[str]) -> None:
+def check_rids(what: str, rids: Sequence[str]) -> None:
     """See that names of simulcast layers can stand in a description (RFC 8851 section 4, RFC 8852 section 3.3).
+
+    ``what`` is the argument that they came as.
 
     Raises:
         InvalidArgument: one cannot, or is there twice, or there are too many.
     """
     if isinstance(rids, str):
-        raise InvalidArgument(f"send_encodings is a list of rids, such as ['q', 'h', 'f'], not {rids!r}")
+        raise InvalidArgument(f"{what} is a list of rids, such as ['q', 'h', 'f'], not {rids!r}")
     for rid in rids:
         if not (0 < len(rid) <= 255 and rid.isascii() and rid.replace("-", "").replace("_", "").isalnum()):
             raise InvalidArgument(f"rid {rid[:40]!r} has something else than letters, digits, - and _")
     if len(set(rids)) != len(rids) or len(rids) > _MAX_LAYERS:
-        raise InvalidArgument(f"send_encodings has a rid twice, or more than {_MAX_LAYERS}: {list(rids)[:20]}")
+        raise InvalidArgument(f"{what} has a rid twice, or more than {_MAX_LAYERS}: {list(rids)[:20]}")
 
 
 def check_names(track_id: str, stream_ids: Sequence[str]) -> None:
@@ -61,7 +63,8 @@ class RtpSender:
         ssrc: the SSRC of what is sent. ``rtx_ssrc``: that of its retransmissions.
         track_id, stream_ids: our names for the track and its streams; see :meth:`set_track`.
         codecs: what was agreed, with the payload types to write, in order of preference; empty before.
-        encodings: the simulcast layers that were asked for at the beginning, by rid; empty without simulcast.
+        encodings: the simulcast layers to send, by rid: those that ``add_transceiver`` was given or, without any, those
+            that the peer's first offer asks for; empty without simulcast.
         rids: those of them that the peer agreed to take; with none of them, the first layer is sent as the only one.
         on_key_frame_request: called when the peer asks for a key frame.
         on_layer_key_frame_request: called instead, with the rid, when it is set (``""`` without simulcast).
@@ -81,22 +84,22 @@ class RtpSender:
         encodings: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
-        self.encodings = encodings
         self.rids: tuple[str, ...] = ()
+        self.codecs: tuple[CodecSpec, ...] = ()
+        self._key = key
         self._draw_ssrc = draw_ssrc
-        self._layer_ids = {rid: key + (index << 32) for index, rid in enumerate(encodings)}
+        self._set_encodings(encodings)
+        self._adopted = False
         self._draw()
         self.track_id = ""
         self._last_track = ""
         self.stream_ids: tuple[str, ...] = ()
-        self.codecs: tuple[CodecSpec, ...] = ()
         self.on_key_frame_request: Callable[[], None] | None = None
         self.on_layer_key_frame_request: Callable[[str], None] | None = None
         self.sending = False
         self.dropped = 0
         self._session = session
         self._driver = driver
-        self._key = key
         self._ended: Reason | None = None
         self.rtcp = RtcpPort(session, driver, f"{kind} sender", inbox_rtcp)
 
@@ -208,6 +211,24 @@ class RtpSender:
     def all_ssrcs(self) -> tuple[int, ...]:
         """Those of all layers."""
         return tuple(ssrc for pair in self._ssrcs for ssrc in pair)
+
+    def adopt_layers(self, rids: Sequence[str]) -> None:
+        """The peer's offer asks for these layers: send them, if nobody chose others before (W3C 4.4.1.5)."""
+        if rids and not self.encodings and not self.codecs:
+            self._adopted = True
+            self._set_encodings(tuple(rids))
+            self._draw()
+
+    def forget_layers(self) -> None:
+        """That offer was rolled back."""
+        if self._adopted and not self.codecs:
+            self._adopted = False
+            self._set_encodings(())
+            self._draw()
+
+    def _set_encodings(self, rids: tuple[str, ...]) -> None:
+        self.encodings = rids
+        self._layer_ids = {rid: self._key + (index << 32) for index, rid in enumerate(rids)}
 
     def _draw(self) -> None:
         self._ssrcs = [(self._draw_ssrc(), self._draw_ssrc()) for _ in range(max(1, len(self.encodings)))]

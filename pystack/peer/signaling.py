@@ -247,7 +247,7 @@ class Signaling:
         self._made = None
         if self._controlling is None:
             self._controlling = kind != "offer"
-        heard = self._transceivers.meet(negotiation.remote_sections)
+        heard = self._transceivers.meet(negotiation.remote_sections, offered=kind == "offer")
         self._follow(before)
         for event in heard:
             self._emit(event)

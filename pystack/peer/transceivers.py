@@ -49,9 +49,15 @@ class Transceivers:
         return None if key is None else self._by_key.get(key & 0xFFFFFFFF)
 
     def add(
-        self, kind: MediaKind, direction: Direction, *, from_track: bool = False, encodings: tuple[str, ...] = ()
+        self,
+        kind: MediaKind,
+        direction: Direction,
+        *,
+        from_track: bool = False,
+        encodings: tuple[str, ...] = (),
+        asked: tuple[str, ...] = (),
     ) -> Transceiver:
-        """Make one more."""
+        """Make one more; ``encodings`` are the layers to send, and ``asked`` those that the peer is asked for."""
         configuration = self._configuration
         key = self._next_key
         self._next_key += 1
@@ -63,7 +69,7 @@ class Transceivers:
             kind=kind,
             direction=direction,
             sender=sender,
-            receiver=RtpReceiver(self._session, self._driver, key, kind, configuration.inbox_packets, rtcp),
+            receiver=RtpReceiver(self._session, self._driver, key, kind, configuration.inbox_packets, rtcp, asked),
             codecs=configuration.audio_codecs if audio else configuration.video_codecs,
             extensions=configuration.audio_extensions if audio else configuration.video_extensions,
             on_change=self._on_change,
@@ -89,7 +95,7 @@ class Transceivers:
             if transceiver is not None and not section.rejected:
                 transceiver.mid = section.mid
 
-    def meet(self, sections: Sequence[RemoteSection]) -> list[PeerEvent]:
+    def meet(self, sections: Sequence[RemoteSection], *, offered: bool) -> list[PeerEvent]:
         """A remote description was applied: give each section its transceiver; say which tracks came and went."""
         heard: list[PeerEvent] = []
         for section in sections:
@@ -103,6 +109,8 @@ class Transceivers:
                 transceiver.from_remote = True
             if not section.rejected:
                 transceiver.mid = section.mid
+                if offered and section.simulcast:
+                    transceiver.sender.adopt_layers([rid.id for rid in section.receive_rids])
             heard += _hear(transceiver, section)
         return heard
 
@@ -133,6 +141,7 @@ class Transceivers:
                     heard += _hear(transceiver, before[transceiver.mid])
                 continue
             transceiver.mid = None
+            transceiver.sender.forget_layers()
             if transceiver.remote_sends:
                 transceiver.remote_sends = False
                 heard.append(TrackRemoved(transceiver))

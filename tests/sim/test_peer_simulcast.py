@@ -188,14 +188,103 @@ def test_layers_end_with_their_transceiver() -> None:
     run(main())
 
 
+def test_layers_that_we_ask_for_are_sent_by_who_answers() -> None:
+    """The offer says ``a=simulcast:recv``, and the answerer's sender takes its rids (W3C 4.4.1.5, RFC 8853)."""
+
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(LinkOptions(delay=0.02)), CONFIGURATION) as (one, other):
+            sender = other.add_track("video", track_id="t")
+            receiver = one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS).receiver
+            await negotiate(one, other)
+            await other.wait_connected(timeout=10)
+            assert one.local_description is not None
+            assert other.local_description is not None
+            assert re.findall(r"a=rid:(\S+) recv", one.local_description.sdp) == LAYERS
+            assert "a=simulcast:recv q;h;f" in one.local_description.sdp
+            assert "a=simulcast:send q;h;f" in other.local_description.sdp
+            assert receiver.encodings == receiver.rids == sender.encodings == sender.rids == ("q", "h", "f")
+            for number in range(10):
+                for rid in LAYERS:
+                    assert sender.write(packet(sender, number, f"{rid}{number}".encode()), rid=rid)
+            assert await arrivals(receiver, 30) == {rid: [f"{rid}{n}".encode() for n in range(10)] for rid in LAYERS}
+            await negotiate(other, one)  # the layers stay, whoever offers next
+            assert sender.write(packet(sender, 11, b"later"), rid="f")
+            assert await arrivals(receiver, 1) == {"f": [b"later"]}
+
+    run(main())
+
+
+def test_one_who_knows_of_no_layers_sends_the_first_that_was_asked_for() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), CONFIGURATION) as (one, other):
+            sender = other.add_track("video", track_id="t")
+            receiver = one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS).receiver
+            await negotiate(one, other)
+            await other.wait_connected(timeout=10)
+            assert sender.write(packet(sender, 1, b"plain"))
+            assert await arrivals(receiver, 1) == {"q": [b"plain"]}
+
+    run(main())
+
+
+def test_layers_of_an_offer_that_is_rolled_back_are_forgotten() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), CONFIGURATION) as (one, other):
+            sender = other.add_track("video", track_id="t")
+            one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS)
+            await one.set_local_description()
+            assert one.local_description is not None
+            await other.set_remote_description(one.local_description)
+            assert sender.encodings == ("q", "h", "f")
+            await other.set_remote_description(SessionDescription("rollback", ""))
+            assert sender.encodings == ()
+            assert sender.ids == (other.transceivers[0].key,)
+
+    run(main())
+
+
+def test_a_later_offer_and_an_answer_change_no_layers() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), CONFIGURATION) as (one, other):
+            sender = other.add_track("video", track_id="t")
+            one.add_transceiver("video", direction="recvonly", receive_encodings=["a", "b"])
+            await one.set_local_description()
+            assert one.local_description is not None
+            await other.set_remote_description(one.local_description)
+            renamed = one.local_description.sdp.replace("a=rid:a", "a=rid:x").replace("recv a;", "recv x;")
+            await other.set_remote_description(SessionDescription("rollback", ""))
+            await other.set_remote_description(SessionDescription("offer", renamed))
+            assert sender.encodings == ("x", "b")
+            await other.set_local_description()
+            await other.set_remote_description(one.local_description)
+            assert sender.encodings == ("x", "b")
+            assert sender.rids == ("x", "b")
+            await other.set_local_description()
+            assert sender.rids == ("b",), "the layer that was asked for no more ends"
+            assert other.local_description is not None
+            plain = one.add_transceiver("audio").sender
+            answer = other.local_description.sdp
+            assert plain.encodings == ()
+            await one.set_remote_description(SessionDescription("answer", answer))
+            assert plain.encodings == ()
+
+    run(main())
+
+
 @pytest.mark.parametrize("rids", [["a", "a"], ["a b"], [""], ["ä"], ["x" * 256], [f"r{n}" for n in range(17)], "qhf"])
 def test_rids_that_cannot_be_said_are_refused_at_the_call(rids: Any) -> None:
     async def main() -> None:
         connection = PeerConnection(Configuration(certificate=CONFIGURATION.certificate, mux=MemoryNetwork()))
         with pytest.raises(InvalidArgument):
             connection.add_transceiver("video", send_encodings=rids)
+        with pytest.raises(InvalidArgument):
+            connection.add_transceiver("video", receive_encodings=rids)
+        with pytest.raises(InvalidArgument, match="both sent and received"):
+            connection.add_transceiver("video", send_encodings=["a", "b"], receive_encodings=["b"])
         with pytest.raises(InvalidArgument, match="extension"):
             connection.add_transceiver("audio", send_encodings=["a"])
+        with pytest.raises(InvalidArgument, match="extension"):
+            connection.add_transceiver("audio", receive_encodings=["a"])
         assert connection.transceivers == ()
         await connection.close()
 

@@ -58,6 +58,16 @@ window.peer = (() => {
     transceiver.setCodecPreferences([...wanted, ...all.filter(({ mimeType }) => mimeType === "video/rtx")]);
   }
 
+  async function film(camera) {
+    const [track] = (await navigator.mediaDevices.getUserMedia({ video: camera })).getTracks();
+    const transceiver = connection.getTransceivers().find(({ receiver }) => receiver.track.kind === "video");
+    await transceiver.sender.replaceTrack(track);
+    transceiver.direction = "sendonly";
+    const parameters = transceiver.sender.getParameters();
+    parameters.encodings.forEach((each, at, all) => { each.scaleResolutionDownBy = 2 ** (all.length - 1 - at); });
+    await transceiver.sender.setParameters(parameters);
+  }
+
   const operations = {
     // {configuration?}: begins anew; an earlier connection is closed and what it told is forgotten.
     start({ configuration = {} }) {
@@ -78,8 +88,10 @@ window.peer = (() => {
       await connection.setLocalDescription(await connection.createOffer({ iceRestart }));
       return gathered();
     },
-    async answer({ sdp }) {
+    // {sdp, camera: {width, height}?}: a camera is sent on the first video section of the offer, in as many layers as it asks for.
+    async answer({ sdp, camera }) {
       await connection.setRemoteDescription({ type: "offer", sdp });
+      if (camera) await film(camera);
       await connection.setLocalDescription();
       return gathered();
     },
