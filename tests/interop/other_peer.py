@@ -43,9 +43,11 @@ class OtherPeer(ABC):
     async def ask(self, op: str, **arguments: Any) -> Any:
         """Have something done over there."""
 
-    async def wait(self, event: str, *, count: int = 1, **like: Any) -> dict[str, Any]:
+    async def wait(
+        self, event: str, *, count: int = 1, patience: float | None = PATIENCE, **like: Any
+    ) -> dict[str, Any]:
         """Wait until ``count`` events of this kind have come, and return the last."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while True:
                 self._came.clear()
                 found = self.all(event, **like)

@@ -68,7 +68,41 @@ window.peer = (() => {
     await transceiver.sender.setParameters(parameters);
   }
 
+  // The W3C's perfect negotiation: what is to be said comes as events, what the other side said goes to `signal`.
+  let signal;
+  function negotiate(polite) {
+    const own = connection;
+    const say = (message) => tell({ event: "signal", message: JSON.stringify(message) });
+    let making = false;
+    let ignoring = false;
+    own.onnegotiationneeded = async () => {
+      making = true;
+      await own.setLocalDescription();
+      say({ description: own.localDescription });
+      making = false;
+    };
+    own.onicecandidate = ({ candidate }) => say({ candidate });
+    signal = async ({ description, candidate }) => {
+      if (!description) {
+        if (!ignoring) await own.addIceCandidate(candidate);
+        return;
+      }
+      const collision = description.type === "offer" && (making || own.signalingState !== "stable");
+      if (collision) tell({ event: "collision" });
+      ignoring = collision && !polite;
+      if (ignoring) return;
+      await own.setRemoteDescription(description);
+      if (description.type === "offer") {
+        await own.setLocalDescription();
+        say({ description: own.localDescription });
+      }
+    };
+  }
+
   const operations = {
+    perfect({ polite }) { negotiate(polite); },
+    async signal({ message }) { await signal(JSON.parse(message)); },
+    state() { return connection.signalingState; },
     // {configuration?}: begins anew; an earlier connection is closed and what it told is forgotten.
     start({ configuration = {} }) {
       connection?.close();
