@@ -195,6 +195,11 @@ class FullTransport:
             return
         self._agent.add_remote(parsed)
 
+    @property
+    def controlling(self) -> bool | None:
+        """The role that the checks settled: a conflict may have changed it (RFC 8445 section 7.3.1.1)."""
+        return None if self._active is None else self._active.ice_controlling
+
     def start(self, controlling: bool) -> None:
         """Begin the checks as soon as the peer's credentials are known too."""
         agent = self._agent

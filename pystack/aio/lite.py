@@ -168,6 +168,11 @@ class LiteTransport:
         except DecodeError:
             self._counters["candidate_malformed"] += 1
 
+    @property
+    def controlling(self) -> bool:
+        """Never: a full peer controls."""
+        return False
+
     def start(self, controlling: bool = False) -> None:
         """Begin to wait for the peer's checks. A lite agent is controlled whatever is asked."""
         if self._closed:

@@ -162,6 +162,11 @@ class IceTransport(DatagramPath, Protocol):
         may still be found by its own checks.
         """
 
+    @property
+    def controlling(self) -> bool | None:
+        """The role that the checks of the running generation settled; ``None`` where none has led to a path."""
+        ...
+
     def start(self, controlling: bool) -> None:
         """Begin the checks (or wait for the peer's); harmless when begun in this generation.
 

@@ -124,10 +124,15 @@ class Signaling:
 
     @property
     def controlling(self) -> bool:
-        """RFC 8445 section 6.1.1: the full agent controls; between equals, the one that offered first."""
+        """RFC 8445 section 6.1.1: the full agent controls; between equals, the one that offered first.
+
+        A role that the checks settled is kept through restarts, as the peer keeps its own: begun anew, a conflict would
+        have to be resolved in each generation.
+        """
+        settled = self._ice.controlling
+        if settled is not None:
+            return settled
         transport = self.negotiation.transport
-        if self._ice.local_parameters.lite:
-            return False
         return bool(self._controlling) or (transport is not None and transport.ice_lite)
 
     @property
@@ -245,8 +250,8 @@ class Signaling:
         self._tell_ice(negotiation.transport, offered=kind == "offer")  # before anything changed: it may refuse
         self.negotiation = negotiation
         self._made = None
-        if self._controlling is None:
-            self._controlling = kind != "offer"
+        if self._controlling is None or (kind == "offer" and before.transport is None):
+            self._controlling = kind != "offer"  # also where an offer of ours was rolled back for theirs
         heard = self._transceivers.meet(negotiation.remote_sections, offered=kind == "offer")
         self._follow(before)
         for event in heard:
@@ -255,6 +260,8 @@ class Signaling:
     def _roll_back(self) -> None:
         before = self.negotiation
         self.negotiation = jsep.rollback(before)
+        if self.negotiation.transport is None:
+            self._controlling = None  # whoever offers next
         self._made = None
         self._undo_restart()
         heard = self._transceivers.unplace(self.negotiation)

@@ -312,6 +312,11 @@ class MemoryTransport:
         """Candidates are not needed here: the credentials say who it is."""
         self._counters["remote_candidates"] += bool(candidate)
 
+    @property
+    def controlling(self) -> bool | None:
+        """Nobody checks anything; who is lite does not control."""
+        return False if self._lite else None
+
     def start(self, controlling: bool) -> None:
         """Begin the checks."""
         if self._state == "new":

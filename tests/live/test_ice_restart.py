@@ -306,3 +306,36 @@ def test_statistics_of_a_restarted_transport_go_on_and_those_of_the_pair_begin_a
         mux.close()
 
     go(main())
+
+
+def test_a_role_conflict_is_settled_once_and_not_again_at_each_restart():
+    async def main():
+        client = PeerConnection(Configuration(address_filter=only_host))
+        server = PeerConnection(Configuration(address_filter=only_host))
+        client.create_data_channel("data")
+        start = server._ice.start
+        server._ice.start = lambda controlling: start(True)  # a conflict: the client offers
+        server._ice._agent._tie_breaker = (1 << 64) - 1  # that it wins
+
+        def roles():
+            return [each.get_stats()["T"]["iceRole"] for each in (client, server)]
+
+        await negotiate(client, server)
+        for each in (client, server):
+            await each.wait_connected(timeout=10)
+        server._ice.start = start
+        settled = roles()
+        assert settled == ["controlled", "controlling"]
+        for asking, other in ((client, server), (server, client)):
+            before = asking._ice._active
+            asking.restart_ice()
+            await negotiate(asking, other)
+            assert [each._ice._agent.ice_controlling for each in (client, server)] == [
+                role == "controlling" for role in settled
+            ], "no conflict to begin with"
+            await until(lambda asking=asking, before=before: asking._ice._active is not before)
+            assert roles() == settled
+        await client.close()
+        await server.close()
+
+    go(main())

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pystack.errors import InvalidArgument, LocalProtocolError, RemoteProtocolError
-from pystack.peer import Configuration, Negotiator, PeerConnection, connect
+from pystack.peer import Configuration, Negotiator, PeerConnection, SessionDescription, connect
 from pystack.testing.link import LinkOptions
 from pystack.testing.loop import run
 from pystack.testing.mempath import MemoryNetwork
@@ -50,6 +50,44 @@ class Line:
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while (message := await self._queue.get()) is not None:
             yield message
+
+
+@pytest.mark.parametrize("how", ["implicitly", "explicitly"])
+def test_whose_first_offer_is_rolled_back_does_not_control_ice(how: str) -> None:
+    """Two that both control have a conflict to resolve in each generation of ICE (RFC 8445 section 6.1.1)."""
+
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(LINK)) as (one, other):
+            for each in (one, other):
+                each.create_data_channel("x")
+                await each.set_local_description()
+            assert one.local_description is not None
+            assert other.local_description is not None
+            if how == "explicitly":
+                await one.set_local_description(SessionDescription("rollback", ""))
+                assert roles(one) == "unknown"
+            await one.set_remote_description(other.local_description)
+            await one.set_local_description()
+            await other.set_remote_description(one.local_description)
+            assert (roles(one), roles(other)) == ("controlled", "controlling")
+            await one.wait_connected(timeout=10)
+            # Once there is a transport, offers from either side change nothing.
+            for here, there in ((one, other), (other, one)):
+                await here.set_local_description()
+                await here.set_local_description(SessionDescription("rollback", ""))
+                await here.set_local_description()
+                assert here.local_description is not None
+                await there.set_remote_description(here.local_description)
+                await there.set_local_description()
+                assert there.local_description is not None
+                await here.set_remote_description(there.local_description)
+                assert (roles(one), roles(other)) == ("controlled", "controlling")
+
+    run(main())
+
+
+def roles(connection: PeerConnection) -> str:
+    return str(connection.get_stats()["T"]["iceRole"])
 
 
 def test_both_sides_may_want_something_at_once_and_again_later() -> None:
