@@ -206,7 +206,7 @@ class FullTransport:
         if self._state == "closed" or agent.started:
             return
         agent.started = True
-        agent.ice_controlling = controlling
+        agent.take_role(controlling)
         if self._state in {"new", "failed"}:
             self._set_state("checking")
         if not self._scope.closed:  # the callback may have closed us

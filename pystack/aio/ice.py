@@ -163,6 +163,7 @@ class Agent(aioice.Connection):
         self.gathered: list[str] = []
         self.hosts: list[_HostProtocol] = []
         self.started = False
+        self.has_role = False
         self.connecting = False
         self.dismissed = False
         self._key = self.credentials.key
@@ -351,7 +352,7 @@ class Agent(aioice.Connection):
                 protocol.admit(address)
                 protocol.checks_with(address).requests_received += 1
                 if not self.started:  # the answer is under way: the peer knows its role already, and ours is the other
-                    self.ice_controlling = message.controlling is None
+                    self.take_role(message.controlling is None)
                 self._pass_on(data, protocol, address)
         elif message.message_class is StunClass.INDICATION:
             self.owner.count("stun_indication")
@@ -363,6 +364,14 @@ class Agent(aioice.Connection):
             self._pass_on(data, protocol, address)
         elif not self.owner.answered(self, data, protocol, address):
             self.owner.count("stun_unexpected")
+
+    def take_role(self, controlling: bool) -> None:
+        """Take a role, unless a check of the peer was answered before: whoever was told yes may have nominated with it,
+        does so only once, and would wait for ever if its mark were now read in the other role.
+        """
+        if not self.has_role:
+            self.has_role = True
+            self.ice_controlling = controlling
 
     def _pass_on(self, data: bytes, protocol: _HostProtocol | _RelayProtocol, address: tuple[str, int]) -> None:
         try:

@@ -125,6 +125,32 @@ def test_two_agents_connect_and_carry_both_ways(loop_factory):
     go(main(), loop_factory)
 
 
+@pytest.mark.parametrize("roles", [(True, True), (False, False)])
+@pytest.mark.parametrize("ties", [(0, 1 << 63), (1 << 63, 0)])
+def test_a_peer_that_checked_before_we_began_has_the_role_that_it_told(roles, ties):
+    """It was answered, and nominates once: who then took the same role, tie-breaker or not, would never hear of it."""
+
+    async def main():
+        (a, _), (b, ear_b) = make(), make()
+        a._agent._tie_breaker, b._agent._tie_breaker = ties
+        a.gather()
+        b.gather()
+        a.set_remote_parameters(b.local_parameters)
+        trickle(b, a)
+        a.start(roles[0])
+        await until(lambda: b._agent._early_checks)
+        b.set_remote_parameters(a.local_parameters)
+        trickle(a, b)
+        b.start(roles[1])
+        await until(lambda: a.state == b.state == "connected")
+        assert (a.controlling, b.controlling) == (roles[0], not roles[0])
+        a.send([b"\x80 x"])
+        await until(lambda: ear_b.data)
+        await closed(a, b)
+
+    go(main())
+
+
 @pytest.mark.parametrize("roles", [(True, False), (False, True), (True, True), (False, False)])
 def test_roles_may_be_anything(roles):
     async def main():
