@@ -250,8 +250,8 @@ class Signaling:
         self._tell_ice(negotiation.transport, offered=kind == "offer")  # before anything changed: it may refuse
         self.negotiation = negotiation
         self._made = None
-        if self._controlling is None or (kind == "offer" and before.transport is None):
-            self._controlling = kind != "offer"  # also where an offer of ours was rolled back for theirs
+        if self._controlling is None:
+            self._controlling = kind != "offer"
         heard = self._transceivers.meet(negotiation.remote_sections, offered=kind == "offer")
         self._follow(before)
         for event in heard:
