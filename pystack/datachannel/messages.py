@@ -79,6 +79,8 @@ def write_open(what: Open) -> bytes:
         InvalidArgument: both limits are given, one is out of its 32 bits, or a text is longer than 65535 bytes or
             no Unicode text.
     """
+    if not isinstance(what.label, str) or not isinstance(what.protocol, str):
+        raise InvalidArgument(f"a label and a protocol are texts, not {what.label!r} and {what.protocol!r}")
     kind, parameter = ChannelType.RELIABLE, 0
     if what.max_retransmits is not None:
         if what.max_lifetime_ms is not None:
@@ -86,8 +88,8 @@ def write_open(what: Open) -> bytes:
         kind, parameter = ChannelType.PARTIAL_RETRANSMITS, what.max_retransmits
     elif what.max_lifetime_ms is not None:
         kind, parameter = ChannelType.PARTIAL_LIFETIME, what.max_lifetime_ms
-    if not 0 <= parameter <= _MAX_PARAMETER:
-        raise InvalidArgument(f"a reliability limit of {parameter} does not fit in 32 bits")
+    if not isinstance(parameter, int) or not 0 <= parameter <= _MAX_PARAMETER:
+        raise InvalidArgument(f"a reliability limit is a whole number of 32 bits, not {parameter!r}")
     try:
         label, protocol = what.label.encode(), what.protocol.encode()
     except UnicodeEncodeError as error:

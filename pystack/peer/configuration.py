@@ -56,12 +56,12 @@ class Configuration:
             decrypts by itself, and the keys. By default the environment's ``PYSTACK_DEBUG``; else nothing is written.
     """
 
-    ice_servers: tuple[IceServer, ...] = ()
-    ice_transport_policy: Literal["all", "relay"] = "all"
+    ice_servers: tuple[IceServer, ...] = attrs.field(default=())
+    ice_transport_policy: Literal["all", "relay"] = attrs.field(default="all")
     bundle_policy: Literal["balanced", "max-bundle"] = attrs.field(default="balanced")
     mux: IceTransports | None = None
     certificate: Certificate | None = None
-    port_range: tuple[int, int] | None = None
+    port_range: tuple[int, int] | None = attrs.field(default=None)
     address_filter: Callable[[str], bool] | None = None
     loopback: bool = False
     audio_codecs: tuple[CodecCapability, ...] = AUDIO_CODECS
@@ -76,6 +76,30 @@ class Configuration:
     randomness: Randomness = attrs.field(factory=SecretRandomness)
     trace: Trace | None = None
     debug: DebugOptions | str | None = None
+
+    @ice_servers.validator
+    def _check_ice_servers(self, _: object, value: object) -> None:
+        if not isinstance(value, list | tuple):
+            raise InvalidArgument(f"ice_servers is a tuple of IceServer, not {type(value).__name__}")
+        for each in value:
+            if not isinstance(each, IceServer):
+                raise InvalidArgument(
+                    f"ice_servers has {each!r}; write IceServer.from_url('turn:example.org', username, credential)"
+                )
+
+    @ice_transport_policy.validator
+    def _check_ice_transport_policy(self, _: object, value: object) -> None:
+        if value not in ("all", "relay"):
+            raise InvalidArgument(f"ice_transport_policy must be all or relay, not {value!r}")
+
+    @port_range.validator
+    def _check_port_range(self, _: object, value: object) -> None:
+        match value:
+            case None:
+                return
+            case (int(first), int(last)) if 0 < first <= last <= 65535:
+                return
+        raise InvalidArgument(f"port_range is the lowest and the highest port, such as (50000, 50100), not {value!r}")
 
     @bundle_policy.validator
     def _check_bundle_policy(self, _: object, value: str) -> None:

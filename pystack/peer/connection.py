@@ -33,6 +33,7 @@ from pystack.base import Ended
 from pystack.dtls import Certificate
 from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
 from pystack.peer import events as told
+from pystack.peer.arguments import check_description, check_direction, check_kind, check_names, check_rids
 from pystack.peer.brought import Brought
 from pystack.peer.channels import Channels
 from pystack.peer.configuration import Configuration
@@ -45,7 +46,7 @@ from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
 from pystack.peer.progress import missing_step
 from pystack.peer.rtcp import RtcpPort
-from pystack.peer.sender import RtpSender, check_names, check_rids
+from pystack.peer.sender import RtpSender
 from pystack.peer.signaling import Signaling
 from pystack.peer.stats import collect_stats
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
@@ -299,8 +300,8 @@ class PeerConnection:
         check_rids("receive_encodings", receive_encodings)
         if shared := sorted(set(send_encodings) & set(receive_encodings)):
             raise InvalidArgument(f"a rid names one layer of a section, but {shared[:5]} are both sent and received")
-        if kind not in {"audio", "video"}:
-            raise InvalidArgument(f"kind must be audio or video, not {kind!r}")
+        check_kind(kind)
+        check_direction(direction)
         check_names(track_id, stream_ids)
         extensions = self._configuration.audio_extensions if kind == "audio" else self._configuration.video_extensions
         if (send_encodings or receive_encodings) and not any(each.uri == jsep.RID_URI for each in extensions):
@@ -315,6 +316,7 @@ class PeerConnection:
     def add_track(self, kind: MediaKind, *, track_id: str = "", stream_ids: Sequence[str] = ()) -> RtpSender:
         """Send a track: on a free section of that kind if there is one, else on a new one (W3C ``addTrack``)."""
         self._check_open()
+        check_kind(kind)
         check_names(track_id, stream_ids)
         transceiver = self._transceivers.reusable(kind)
         if transceiver is not None:
@@ -364,6 +366,8 @@ class PeerConnection:
             LocalProtocolError: not legal in this state, or the description is not the one that was made last.
             Closed: the connection ended.
         """
+        if description is not None:
+            check_description(description)
         await self._operate("set local description", lambda: self._signaling.set_local(description))
         self._note_description("local", self.local_description)
 
@@ -377,6 +381,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this state.
             Closed: the connection ended.
         """
+        check_description(description)
         self._note_description("remote", description)
         await self._operate("set remote description", lambda: self._signaling.set_remote(description))
 
@@ -390,6 +395,11 @@ class PeerConnection:
             Closed: the connection ended.
         """
         given = IceCandidate(candidate) if isinstance(candidate, str) else candidate
+        if not isinstance(given, IceCandidate | None):
+            raise InvalidArgument(
+                f"a candidate is an IceCandidate, its text, or None, not {type(given).__name__}; what a browser's "
+                "JSON.stringify(candidate) gave is read by IceCandidate.from_json"
+            )
         await self._operate("add ICE candidate", lambda: self._signaling.add_candidate(given))
 
     def restart_ice(self) -> None:

@@ -15,7 +15,16 @@ from math import inf
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pystack.datachannel import ChannelStats
-from pystack.errors import LOCAL, Closed, LocalProtocolError, PeerClosed, Reason, RemoteProtocolError, WouldBlock
+from pystack.errors import (
+    LOCAL,
+    Closed,
+    InvalidArgument,
+    LocalProtocolError,
+    PeerClosed,
+    Reason,
+    RemoteProtocolError,
+    WouldBlock,
+)
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
 from pystack.peer.parked import ParkedWriters
@@ -134,15 +143,18 @@ class DataChannel:
         Returns once the message was taken, not once it was acknowledged.
 
         Args:
-            data: the message.
+            data: the message; a ``bytearray`` or a ``memoryview`` is copied.
             timeout: seconds to wait at most, beside the deadline of :meth:`set_write_deadline`.
 
         Raises:
+            InvalidArgument: neither bytes nor text.
             TimeoutError: a deadline has passed; nothing was taken.
             MessageTooLarge: above :attr:`max_message_size`.
             Closed: the channel ended, or is closing.
         """
         self._check_usable()
+        if data.__class__ is not bytes and data.__class__ is not str:
+            data = _as_message(data)
         if self._writers.expired:
             raise TimeoutError("the write deadline has passed")
         if self._writers.offer(data):
@@ -155,11 +167,14 @@ class DataChannel:
         """Hand over one message now or not at all.
 
         Raises:
+            InvalidArgument: neither bytes nor text.
             WouldBlock: there is no room, or others wait already.
             MessageTooLarge: above :attr:`max_message_size`.
             Closed: the channel ended, or is closing.
         """
         self._check_usable()
+        if data.__class__ is not bytes and data.__class__ is not str:
+            data = _as_message(data)
         if not self._writers.offer(data):
             raise WouldBlock(f"{self._what} has no room now; await writable() and try again")
         self._driver.soon()
@@ -375,3 +390,12 @@ class DataChannel:
         reason = self.reason if self.reason is not None else self._closing
         if reason is not None:
             raise Closed.because(self._what, reason)
+
+
+def _as_message(data: object) -> bytes | str:
+    """Copy what is neither ``bytes`` nor ``str`` itself: it may change while the message waits."""
+    if isinstance(data, str):
+        return str.__str__(data)
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise InvalidArgument(f"a message is bytes or str, not {type(data).__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import attrs
 
@@ -13,6 +13,8 @@ __all__ = ["DescriptionType", "IceCandidate", "SessionDescription"]
 
 DescriptionType: TypeAlias = Literal["offer", "answer", "pranswer", "rollback"]
 """A value of ``RTCSdpType``."""
+
+_TYPES: Final = ("offer", "answer", "pranswer", "rollback")
 
 
 @attrs.frozen
@@ -24,10 +26,15 @@ class SessionDescription:
         sdp: the text (RFC 8866); empty for a rollback.
     """
 
-    type: DescriptionType = attrs.field(
-        validator=attrs.validators.in_(("offer", "answer", "pranswer", "rollback")),
-    )
+    type: DescriptionType
     sdp: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what can never be right."""
+        if self.type not in _TYPES:
+            raise InvalidArgument(f"a session description is an offer, answer, pranswer or rollback, not {self.type!r}")
+        if not isinstance(self.sdp, str):
+            raise InvalidArgument(f"the sdp of a session description is a str, not {self.sdp.__class__.__name__}")
 
     def to_json(self) -> str:
         """The object that a browser's ``RTCSessionDescription`` has as its JSON form."""
@@ -42,7 +49,7 @@ class SessionDescription:
         """
         value = _object(text, "a session description")
         kind, sdp = value.get("type"), value.get("sdp", "")
-        if kind not in {"offer", "answer", "pranswer", "rollback"}:
+        if kind not in _TYPES:
             raise InvalidArgument(
                 f'a session description needs a "type" of offer, answer, pranswer or rollback, not {kind!r}'
             )

@@ -83,20 +83,23 @@ class Inbox(Generic[T]):
         if self._items and not self._readers:
             return self._items.popleft()
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(timeout):
-            reader = _Reader(loop.create_future())
-            self._readers.append(reader)
-            try:
-                while True:
-                    if self._items and self._readers[0] is reader:
-                        return self._items.popleft()
-                    if self._reason is not None and not self._items:
-                        raise Closed.because(self._what, self._reason)
-                    await reader.bell
-                    reader.bell = loop.create_future()
-            finally:
-                self._readers.remove(reader)
-                self._ring()
+        try:
+            async with asyncio.timeout(timeout):
+                reader = _Reader(loop.create_future())
+                self._readers.append(reader)
+                try:
+                    while True:
+                        if self._items and self._readers[0] is reader:
+                            return self._items.popleft()
+                        if self._reason is not None and not self._items:
+                            raise Closed.because(self._what, self._reason)
+                        await reader.bell
+                        reader.bell = loop.create_future()
+                finally:
+                    self._readers.remove(reader)
+                    self._ring()
+        except TimeoutError:
+            raise TimeoutError(f"{self._what}: nothing came within {timeout:g} s") from None
 
     def terminate(self, reason: Reason) -> None:
         """Nothing more will come: who waits hears it in this turn of the loop. What lies here can still be taken."""

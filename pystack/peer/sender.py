@@ -8,9 +8,10 @@ retransmissions are ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
+from pystack.peer.arguments import check_names
 from pystack.peer.outward import call_out
 from pystack.peer.rtcp import RtcpPort
 from pystack.rtp import CodecSpec, RtpPacket
@@ -19,40 +20,7 @@ if TYPE_CHECKING:
     from pystack.aio import Driver
     from pystack.session import Session
 
-__all__ = ["RtpSender", "check_names", "check_rids"]
-
-_MAX_LAYERS: Final = 16
-"""As many as are read of a peer's description."""
-
-
-def check_rids(what: str, rids: Sequence[str]) -> None:
-    """See that names of simulcast layers can stand in a description (RFC 8851 section 4, RFC 8852 section 3.3).
-
-    ``what`` is the argument that they came as.
-
-    Raises:
-        InvalidArgument: one cannot, or is there twice, or there are too many.
-    """
-    if isinstance(rids, str):
-        raise InvalidArgument(f"{what} is a list of rids, such as ['q', 'h', 'f'], not {rids!r}")
-    for rid in rids:
-        if not (0 < len(rid) <= 255 and rid.isascii() and rid.replace("-", "").replace("_", "").isalnum()):
-            raise InvalidArgument(f"rid {rid[:40]!r} has something else than letters, digits, - and _")
-    if len(set(rids)) != len(rids) or len(rids) > _MAX_LAYERS:
-        raise InvalidArgument(f"{what} has a rid twice, or more than {_MAX_LAYERS}: {list(rids)[:20]}")
-
-
-def check_names(track_id: str, stream_ids: Sequence[str]) -> None:
-    """See that names of a track can stand in a description.
-
-    Raises:
-        InvalidArgument: one cannot.
-    """
-    for what, name in [("track id", track_id)] * bool(track_id) + [("stream id", each) for each in stream_ids]:
-        if not name or not name.isprintable() or any(letter.isspace() for letter in name):
-            raise InvalidArgument(
-                f"{what} {name[:40]!r} is empty or has a space or a control character; take a UUID, say"
-            )
+__all__ = ["RtpSender"]
 
 
 class RtpSender:

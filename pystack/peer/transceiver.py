@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pystack.errors import InvalidArgument, Reason
+from pystack.peer.arguments import check_direction
 from pystack.peer.receiver import RtpReceiver
 from pystack.peer.sender import RtpSender
 from pystack.sdp.jsep import CodecCapability, ExtensionCapability
@@ -74,8 +75,7 @@ class Transceiver:
 
     @direction.setter
     def direction(self, value: Direction) -> None:
-        if value not in {"sendrecv", "sendonly", "recvonly", "inactive"}:
-            raise InvalidArgument(f"direction must be sendrecv, sendonly, recvonly or inactive, not {value!r}")
+        check_direction(value)
         if value != self._direction:
             self._direction = value
             self._on_change()

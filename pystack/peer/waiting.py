@@ -37,16 +37,19 @@ class Awaited:
         if happened():
             return
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(timeout):
-            while True:
-                bell = loop.create_future()
-                self._bells.add(bell)
-                try:
-                    await bell
-                finally:
-                    self._bells.discard(bell)
-                if happened():
-                    return
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    bell = loop.create_future()
+                    self._bells.add(bell)
+                    try:
+                        await bell
+                    finally:
+                        self._bells.discard(bell)
+                    if happened():
+                        return
+        except TimeoutError:
+            raise TimeoutError(f"it did not happen within {timeout:g} s") from None
 
     def ring(self) -> None:
         """Something may have happened: everybody looks."""
