@@ -73,5 +73,5 @@ def check_description(description: object) -> None:
     if not isinstance(description, SessionDescription):
         raise InvalidArgument(
             f"a description is a SessionDescription, not {type(description).__name__}; make one with "
-            "SessionDescription(type, sdp), or with SessionDescription.from_json of what a browser's JSON.stringify gave"
+            "SessionDescription(type, sdp), or with SessionDescription.from_json of what a browser's JSON gave"
         )
