@@ -8,6 +8,7 @@ retransmissions are ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from struct import error as StructError  # noqa: N812 - so that it reads as what it is
 from typing import TYPE_CHECKING
 
 from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
@@ -118,6 +119,7 @@ class RtpSender:
             :attr:`dropped`.
 
         Raises:
+            InvalidArgument: no packet, or a payload, number or timestamp that cannot stand in one.
             Closed: the connection ended.
         """
         if not self.sending:
@@ -127,11 +129,14 @@ class RtpSender:
             return False
         driver = self._driver
         key = self._layer_of(rid) if rid or self.rids else self._key
-        if key is None or not self._session.send_rtp(
-            key, packet, driver.now(), payload_type, sequence_number, timestamp
-        ):
-            self.dropped += 1
-            return False
+        try:
+            if key is None or not self._session.send_rtp(
+                key, packet, driver.now(), payload_type, sequence_number, timestamp
+            ):
+                self.dropped += 1
+                return False
+        except (AttributeError, TypeError, StructError) as error:  # only what is given here can be the reason
+            raise InvalidArgument(f"cannot be sent as RTP: {packet!r:.200}: {error}") from error
         driver.soon()
         return True
 

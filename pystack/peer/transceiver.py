@@ -88,7 +88,10 @@ class Transceiver:
         """
         for codec in codecs:
             if codec not in self._available:
-                raise InvalidArgument(f"{codec.name} is not among the configured codecs; add it to the Configuration")
+                name = getattr(codec, "name", None)
+                if name is None:
+                    raise InvalidArgument(f"{codec!r} is no codec; choose from the transceiver's codecs by their name")
+                raise InvalidArgument(f"{name} is not among the configured codecs; add it to the Configuration")
         self.codecs = tuple(codecs) or self._available
         self.codecs_chosen = bool(codecs)
         self._on_change()

@@ -10,6 +10,7 @@ import pytest
 from pystack.dtls import Certificate
 from pystack.errors import InvalidArgument
 from pystack.peer import Configuration, PeerConnection, SessionDescription
+from pystack.rtp import RtpPacket
 from pystack.testing.loop import run
 from pystack.testing.mempath import MemoryNetwork
 from pystack.testing.peers import negotiate, peer_pair
@@ -114,5 +115,45 @@ def test_a_message_is_bytes_or_text_and_what_may_change_is_copied() -> None:
             assert [await there.read(timeout=5) for _ in range(3)] == [b"as it was", b"234", "text"]
             with pytest.raises(TimeoutError, match=r'data channel "data": nothing came within 0\.5 s'):
                 await there.read(timeout=0.5)
+
+    run(main())
+
+
+def test_a_packet_that_cannot_be_sent_is_refused_and_the_stream_goes_on() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), Configuration(certificate=CERTIFICATE)) as (one, other):
+            sender = one.add_track("video", track_id="t")
+            await negotiate(one, other)
+            await one.wait_connected(timeout=5)
+            receiver = (await other.next_track(timeout=5)).receiver
+            number = 0
+
+            def packet(**changes: Any) -> Any:
+                nonlocal number
+                number += 1
+                given = {"payload_type": sender.codecs[0].payload_type, "sequence_number": number, "payload": b"x"}
+                return RtpPacket(**{**given, **changes})
+
+            for wrong in (
+                {"sequence_number": 70000},  # also as the first of all
+                {"sequence_number": -1},
+                {"sequence_number": 1.5},
+                {"timestamp": 1 << 32},
+                {"timestamp": -1},
+                {"payload": None},
+                {"payload": "text"},
+            ):
+                with pytest.raises(InvalidArgument):
+                    sender.write(packet(**wrong))
+                assert sender.write(packet())
+                assert (await receiver.read(timeout=5))[0].payload == b"x"
+            with pytest.raises(InvalidArgument, match="cannot be sent as RTP: None"):
+                sender.write(None)  # type: ignore[arg-type]
+            changing = bytearray(b"abc")
+            assert sender.write(packet(payload=changing))
+            changing[0] = 0
+            assert (await receiver.read(timeout=5))[0].payload == b"abc"
+            with pytest.raises(InvalidArgument, match="'VP8' is no codec"):
+                one.transceivers[0].set_codec_preferences(["VP8"])  # type: ignore[list-item]
 
     run(main())

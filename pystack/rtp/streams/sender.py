@@ -11,6 +11,7 @@ from struct import Struct
 from typing import Final, TypeAlias
 
 from pystack.base import RangeSet
+from pystack.errors import InvalidArgument
 from pystack.rtp.clock import ntp_time
 from pystack.rtp.codec import CodecSpec
 from pystack.rtp.extensions import HeaderExtensionMap, translation
@@ -208,6 +209,9 @@ class SendStream:
 
         Sequence numbers may come out of order, but each once, none from before the first, and none 32768 or more
         ahead: the receiver's SRTP could not follow.
+
+        Raises:
+            InvalidArgument: a payload that is no bytes, or a sequence number that is none.
         """
         if payload_type is None:
             payload_type = packet.payload_type
@@ -217,6 +221,8 @@ class SendStream:
             timestamp = packet.timestamp
         if payload is None:
             payload = packet.payload
+        if payload.__class__ is not bytes:
+            payload = _as_payload(payload)
         if payload_type not in self._clock_rates:
             self.refused += 1
             return None
@@ -243,6 +249,8 @@ class SendStream:
 
     def _admit(self, sequence_number: int, ahead: int) -> int:
         """The extended number of a packet that is not the next one; -1 if it must not be sent."""
+        if not 0 <= sequence_number <= 0xFFFF:
+            raise InvalidArgument(f"a sequence number is 0 to 65535, not {sequence_number}")
         if not self._started:
             self._started = True
             self.highest = sequence_number
@@ -437,3 +445,10 @@ class SendStream:
         self._history.clear()
         self._queue.clear()
         self.peer.stop()
+
+
+def _as_payload(payload: object) -> bytes:
+    """Copy what is not ``bytes`` itself: the history keeps it, and it may change."""
+    if isinstance(payload, bytes | bytearray | memoryview):
+        return bytes(payload)
+    raise InvalidArgument(f"a payload is bytes, not {type(payload).__name__}")
