@@ -14,7 +14,7 @@ from tests.interop.browser.echo import until
 from tests.interop.browser.page_peer import PagePeer
 from tests.interop.other_peer import PATIENCE, Ours
 
-ROUNDS = 4
+ROUNDS = 3
 LATENCY = 0.1  # so long that offers made at the same time cross
 
 

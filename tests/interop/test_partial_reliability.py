@@ -13,7 +13,7 @@ from tests.interop.chunk_counter import ChunkCounter
 from tests.interop.node import node_peer
 from tests.interop.other_peer import PATIENCE
 
-COUNT = 300
+COUNT = 150
 FORWARD_TSN, I_FORWARD_TSN = 192, 194
 OURS: dict[str, dict[str, Any]] = {
     "ordered, once": {"max_retransmits": 0},
