@@ -32,7 +32,9 @@ class SessionDescription:
     def __attrs_post_init__(self) -> None:
         """Refuse what can never be right."""
         if self.type not in _TYPES:
-            raise InvalidArgument(f"a session description is an offer, answer, pranswer or rollback, not {self.type!r}")
+            raise InvalidArgument(
+                f"the type of a description is offer, answer, pranswer or rollback, not {self.type!r}"
+            )
         if not isinstance(self.sdp, str):
             raise InvalidArgument(f"the sdp of a session description is a str, not {self.sdp.__class__.__name__}")
 
