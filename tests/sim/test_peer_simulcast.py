@@ -188,15 +188,21 @@ def test_layers_end_with_their_transceiver() -> None:
     run(main())
 
 
+async def asked_for(one: PeerConnection, other: PeerConnection) -> tuple[RtpSender, RtpReceiver]:
+    """``one`` offers to take layers of the track of ``other``; return the halves of it."""
+    sender = other.add_track("video", track_id="t")
+    receiver = one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS).receiver
+    await negotiate(one, other)
+    await other.wait_connected(timeout=10)
+    return sender, receiver
+
+
 def test_layers_that_we_ask_for_are_sent_by_who_answers() -> None:
     """The offer says ``a=simulcast:recv``, and the answerer's sender takes its rids (W3C 4.4.1.5, RFC 8853)."""
 
     async def main() -> None:
         async with peer_pair(MemoryNetwork(LinkOptions(delay=0.02)), CONFIGURATION) as (one, other):
-            sender = other.add_track("video", track_id="t")
-            receiver = one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS).receiver
-            await negotiate(one, other)
-            await other.wait_connected(timeout=10)
+            sender, receiver = await asked_for(one, other)
             assert one.local_description is not None
             assert other.local_description is not None
             assert re.findall(r"a=rid:(\S+) recv", one.local_description.sdp) == LAYERS
@@ -217,10 +223,7 @@ def test_layers_that_we_ask_for_are_sent_by_who_answers() -> None:
 def test_one_who_knows_of_no_layers_sends_the_first_that_was_asked_for() -> None:
     async def main() -> None:
         async with peer_pair(MemoryNetwork(), CONFIGURATION) as (one, other):
-            sender = other.add_track("video", track_id="t")
-            receiver = one.add_transceiver("video", direction="recvonly", receive_encodings=LAYERS).receiver
-            await negotiate(one, other)
-            await other.wait_connected(timeout=10)
+            sender, receiver = await asked_for(one, other)
             assert sender.write(packet(sender, 1, b"plain"))
             assert await arrivals(receiver, 1) == {"q": [b"plain"]}
 
