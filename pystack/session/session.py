@@ -250,6 +250,8 @@ class Session:
                 plain = engine.open(data, now)
                 if plain is not None:
                     self.channels.receive(plain, now)
+                    if self._closing:
+                        self._absorb_channels(now)  # the end may have come: the next flush carries the farewell
                     return
             engine.receive(data, now)
             self._absorb_dtls(now)
@@ -284,6 +286,8 @@ class Session:
             self._absorb_dtls(now)
         if self.channels.deadline <= now:
             self.channels.tick(now)
+            if self._closing:
+                self._absorb_channels(now)
         if self.rtp.deadline <= now:
             self.rtp.tick(now)
         if self.pacer.deadline <= now:
@@ -341,6 +345,8 @@ class Session:
             self.channels.receive(plain, now)
         if end is not None:
             self._finish(now, end.reason, dtls_alive=False)
+        elif self._closing:
+            self._absorb_channels(now)
 
     def _secure(self, event: dtls.Connected, now: float) -> None:
         engine = self._engine
