@@ -118,16 +118,21 @@ class Driver:
         self._path.on_datagrams = self._path.on_writable = _ignore
 
     def _flush(self, now: float) -> None:
-        send = self._path.send
-        out = self._left or self._core.flush(now, _BURST)
-        while out:
+        send, flush = self._path.send, self._core.flush
+        out, self._left = self._left, []
+        dry = False
+        while not dry:
+            if not out:
+                out = flush(now, _BURST)
+                dry = len(out) < _BURST  # by law 3 of base.core
+                if not out:
+                    return
             taken = send(out)
             if taken < len(out):
                 self._left = out[taken:]
                 self._blocked = True
                 return
-            out = self._core.flush(now, _BURST)
-        self._left = []
+            out = []
 
     def _dispatch(self, event: Any) -> None:
         try:

@@ -6,7 +6,8 @@ pulled. The laws that every core keeps are listed in ``docs/explanation/architec
 
 1. it calls nothing that it does not own;
 2. any number of inputs and commands in any order, then any number of flushes;
-3. ``flush`` repeated at one ``now`` runs dry; ``tick`` before ``deadline`` changes nothing visible;
+3. ``flush`` repeated at one ``now`` runs dry, and is dry once it hands over fewer than ``limit``; ``tick`` before
+   ``deadline`` changes nothing visible;
 4. after ``tick(now)`` at ``now >= deadline``, ``deadline > now``;
 5. exactly one :class:`Ended`; the next flush may carry the farewell; then silence and ``deadline == inf``;
 6. no datagram above the limit that it was given;
