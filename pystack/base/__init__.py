@@ -4,6 +4,7 @@ from pystack.base.core import Core, Ended, PathCore
 from pystack.base.machine import Machine, Table
 from pystack.base.rand import Randomness, SecretRandomness, SeededRandomness
 from pystack.base.ranges import RangeSet
+from pystack.base.revise import revise
 from pystack.base.serial import (
     Unwrapper,
     serial_add,
@@ -30,6 +31,7 @@ __all__ = [
     "TimerSet",
     "Trace",
     "Unwrapper",
+    "revise",
     "serial_add",
     "serial_gt",
     "serial_gte",

@@ -15,8 +15,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import attrs
-
 from pystack.aio import (
     DatagramPath,
     Debug,
@@ -29,7 +27,7 @@ from pystack.aio import (
     debug_options,
     wall_offset,
 )
-from pystack.base import Ended
+from pystack.base import Ended, revise
 from pystack.dtls import Certificate
 from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
 from pystack.peer import events as told
@@ -103,9 +101,9 @@ class PeerConnection:
         offset = self._wall_offset = wall_offset(self._loop)
         self._certificate = configuration.certificate or Certificate.generate(offset + self._loop.time())
         self._cname = self._random.token(9).hex()
-        options = attrs.evolve(
+        options = revise(
             configuration.session,
-            rtp=attrs.evolve(
+            rtp=revise(
                 configuration.session.rtp,
                 cname=self._cname,
                 ntp_offset=offset,

@@ -9,6 +9,7 @@ Called by ``parse``, ``write`` and ``jsep``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 import attrs
@@ -71,21 +72,31 @@ class Attributed:
 
     lines: tuple[Line, ...]
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Line]]:
+        """The attributes, found once: about twenty are asked for in every section, which may have hundreds of lines."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            if line.type == "a":
+                found.setdefault(line.name, []).append(line)
+        return found
+
     def all(self, name: str) -> tuple[Line, ...]:
         """Return every ``a=name`` line, in order."""
-        return tuple(line for line in self.lines if line.name == name)
+        return tuple(self._by_name.get(name, ()))
 
     def has(self, name: str) -> bool:
         """Tell whether there is an ``a=name`` line."""
-        return any(line.name == name for line in self.lines)
+        return name in self._by_name
 
     def read(self, name: str, parse: Callable[[str], T]) -> tuple[T, ...]:
         """Read every ``a=name`` line with ``parse``; :class:`DecodeError` names the line."""
-        return tuple(read_line(line, parse) for line in self.lines if line.name == name)
+        return tuple([read_line(line, parse) for line in self._by_name.get(name, ())])
 
     def read_first(self, name: str, parse: Callable[[str], T]) -> T | None:
         """Read the first ``a=name`` line with ``parse``, or return ``None`` if there is none."""
-        return next((read_line(line, parse) for line in self.lines if line.name == name), None)
+        lines = self._by_name.get(name)
+        return read_line(lines[0], parse) if lines else None
 
 
 def read_line(line: Line, parse: Callable[[str], T]) -> T:

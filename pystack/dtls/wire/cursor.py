@@ -5,6 +5,8 @@ RFC 5246 section 4 describes the notation. Called by the message and extension c
 
 from __future__ import annotations
 
+from struct import unpack
+
 from pystack.errors import DecodeError
 
 __all__ = ["Cursor", "vector8", "vector16", "vector24"]
@@ -36,12 +38,12 @@ class Cursor:
         """A vector whose length stands before it in ``prefix`` bytes."""
         return self.take(self.number(prefix))
 
-    def numbers(self, prefix: int, size: int) -> tuple[int, ...]:
-        """A vector of unsigned integers of ``size`` bytes each."""
+    def numbers16(self, prefix: int) -> tuple[int, ...]:
+        """A vector of unsigned integers of two bytes each."""
         data = self.vector(prefix)
-        if len(data) % size:
+        if len(data) % 2:
             raise DecodeError("vector of odd length")
-        return tuple(int.from_bytes(data[at : at + size]) for at in range(0, len(data), size))
+        return unpack(f"!{len(data) // 2}H", data)
 
     @property
     def empty(self) -> bool:

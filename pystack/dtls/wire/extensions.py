@@ -74,7 +74,7 @@ def serialize_extensions(extensions: Iterable[tuple[int, bytes]]) -> bytes:
 def parse_numbers16(data: bytes) -> tuple[int, ...]:
     """A two-byte-prefixed list of 16-bit numbers: supported_groups, signature_algorithms."""
     cursor = Cursor(data)
-    numbers = cursor.numbers(2, 2)
+    numbers = cursor.numbers16(2)
     cursor.finish()
     return numbers
 
@@ -87,7 +87,7 @@ def serialize_numbers16(numbers: Iterable[int]) -> bytes:
 def parse_numbers8(data: bytes) -> tuple[int, ...]:
     """A one-byte-prefixed list of 16-bit numbers: supported_versions of a ClientHello."""
     cursor = Cursor(data)
-    numbers = cursor.numbers(1, 2)
+    numbers = cursor.numbers16(1)
     cursor.finish()
     return numbers
 
@@ -116,7 +116,7 @@ def parse_renegotiation_info(data: bytes) -> bytes:
 def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
     """The SRTP protection profiles in the sender's order, and the master key identifier (usually empty)."""
     cursor = Cursor(data)
-    profiles = cursor.numbers(2, 2)
+    profiles = cursor.numbers16(2)
     mki = cursor.vector(1)
     cursor.finish()
     return profiles, mki

@@ -137,7 +137,7 @@ class ClientHello:
             cursor.take(RANDOM_SIZE),
             cursor.vector(1),
             cursor.vector(1),
-            cursor.numbers(2, 2),
+            cursor.numbers16(2),
             cursor.vector(1),
             parse_extensions(cursor),
         )
@@ -282,7 +282,7 @@ class CertificateRequest:
     def parse(cls, body: bytes) -> Self:
         """Read the body."""
         cursor = Cursor(body)
-        request = cls(cursor.vector(1), cursor.numbers(2, 2), cursor.vector(2))
+        request = cls(cursor.vector(1), cursor.numbers16(2), cursor.vector(2))
         cursor.finish()
         return request
 

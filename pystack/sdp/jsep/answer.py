@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
-import attrs
-
+from pystack.base import revise
 from pystack.errors import LocalProtocolError
 from pystack.sdp.attributes.direction import intersect, receives, reverse, sends
 from pystack.sdp.jsep.matching import match_offer
@@ -248,4 +247,4 @@ def _local_section(agreed: NegotiatedSection, transceiver: LocalTransceiver | No
     )
     if transceiver is None:
         return section
-    return attrs.evolve(section, msid=(transceiver.stream_ids, transceiver.track_id))
+    return revise(section, msid=(transceiver.stream_ids, transceiver.track_id))

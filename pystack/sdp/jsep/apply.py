@@ -10,9 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
-from pystack.base import Machine
+from pystack.base import Machine, revise
 from pystack.errors import InvalidArgument, LocalProtocolError
 from pystack.sdp.attributes.direction import intersect, receives, reverse, sends
 from pystack.sdp.jsep.answer import agree_extensions, reject
@@ -58,7 +56,7 @@ def start(session_id: int) -> Negotiation:
 
 def close(negotiation: Negotiation) -> Negotiation:
     """Return the closed negotiation; what was agreed can still be read."""
-    return attrs.evolve(negotiation, state=_move(negotiation, SignalingInput.CLOSE), before=None, offered=None)
+    return revise(negotiation, state=_move(negotiation, SignalingInput.CLOSE), before=None, offered=None)
 
 
 def rollback(negotiation: Negotiation) -> Negotiation:
@@ -71,7 +69,7 @@ def rollback(negotiation: Negotiation) -> Negotiation:
     _move(negotiation, SignalingInput.ROLL_BACK_LOCAL if local else SignalingInput.ROLL_BACK_REMOTE)
     before = stable_base(negotiation)
     # Versions never go back: the remote may have seen the offer (RFC 8866 5.2).
-    return attrs.evolve(before, version=negotiation.version, epoch=negotiation.epoch + 1)
+    return revise(before, version=negotiation.version, epoch=negotiation.epoch + 1)
 
 
 def apply_local(negotiation: Negotiation, description: LocalDescription) -> Negotiation:
@@ -89,7 +87,7 @@ def apply_local(negotiation: Negotiation, description: LocalDescription) -> Nego
         raise InvalidArgument(f"the {description.type} is stale: another description was applied since it was made")
     if description.type == "offer":
         return _apply_local_offer(negotiation, state, description, applied)
-    changed = attrs.evolve(
+    changed = revise(
         negotiation,
         state=state,
         epoch=negotiation.epoch + 1,
@@ -113,7 +111,7 @@ def _apply_local_offer(
             if codec.rtx_payload_type is not None:
                 payload_types[codec.rtx_payload_type] = ("rtx", str(codec.payload_type))
         extension_ids.update((extension.id, extension.uri) for extension in section.extensions)
-    return attrs.evolve(
+    return revise(
         base,
         state=state,
         slots=_slots(base.slots, offer.sections),
@@ -143,7 +141,7 @@ def apply_remote(negotiation: Negotiation, kind: DescriptionType, text: str, loc
     read = read_remote(base, kind, text)
     _check_transport(base, kind, read.transport)
     applied = AppliedDescription(type=kind, text=text)
-    changed = attrs.evolve(
+    changed = revise(
         base,
         state=state,
         epoch=negotiation.epoch + 1,
@@ -158,7 +156,7 @@ def apply_remote(negotiation: Negotiation, kind: DescriptionType, text: str, loc
     )
     if kind == "offer":
         matched = _match_transceivers(read.sections, local.transceivers)
-        return attrs.evolve(
+        return revise(
             changed, remote_sections=matched, slots=_slots(base.slots, matched), before=base, pending_local=None
         )
     agreed = _apply_answer(changed, kind, read)
@@ -175,7 +173,7 @@ def _move(negotiation: Negotiation, given: SignalingInput) -> SignalingState:
 
 def _settle(negotiation: Negotiation) -> Negotiation:
     """Make what was pending current: the exchange is over."""
-    return attrs.evolve(
+    return revise(
         negotiation,
         current_local=negotiation.pending_local,
         current_remote=negotiation.pending_remote,
@@ -184,7 +182,7 @@ def _settle(negotiation: Negotiation) -> Negotiation:
         offered=None,
         before=None,
         slots=tuple(
-            attrs.evolve(slot, dead=section.rejected)
+            revise(slot, dead=section.rejected)
             for slot, section in zip(negotiation.slots, negotiation.sections, strict=True)
         ),
     )
@@ -218,7 +216,7 @@ def _match_transceivers(
         if found is None and not section.rejected and section.kind != "application":
             line = waiting.get(section.kind)
             found = line.popleft() if line else None
-        matched.append(attrs.evolve(section, transceiver=found.key if found else None))
+        matched.append(revise(section, transceiver=found.key if found else None))
     return tuple(matched)
 
 
@@ -251,9 +249,7 @@ def _in_force(
         sctp = SctpParameters(
             mid=data.mid, remote_port=data.remote.sctp_port, max_message_size=data.remote.max_message_size
         )
-    return attrs.evolve(
-        negotiation, sections=sections, dtls_role=role or negotiation.dtls_role, bundle=bundle, sctp=sctp
-    )
+    return revise(negotiation, sections=sections, dtls_role=role or negotiation.dtls_role, bundle=bundle, sctp=sctp)
 
 
 def _apply_answer(negotiation: Negotiation, kind: DescriptionType, read: RemoteDescription) -> Negotiation:
@@ -262,7 +258,7 @@ def _apply_answer(negotiation: Negotiation, kind: DescriptionType, read: RemoteD
     matched: list[RemoteSection] = []
     sections: list[NegotiatedSection] = []
     for offered, remote in zip(offer.sections, read.sections, strict=True):
-        remote = attrs.evolve(remote, transceiver=offered.transceiver)
+        remote = revise(remote, transceiver=offered.transceiver)
         matched.append(remote)
         sections.append(_read_answered(kind, offered, remote))
     role = negotiation.dtls_role
@@ -271,7 +267,7 @@ def _apply_answer(negotiation: Negotiation, kind: DescriptionType, read: RemoteD
     alive = tuple(one.mid for one in sections if not one.rejected)
     living = frozenset(alive)
     bundle = tuple(mid for mid in read.bundle if mid in living) or alive[:1]
-    changed = attrs.evolve(negotiation, remote_sections=tuple(matched), last_local=offer.sections)
+    changed = revise(negotiation, remote_sections=tuple(matched), last_local=offer.sections)
     return _in_force(changed, tuple(sections), role, bundle)
 
 
@@ -297,7 +293,7 @@ def _read_answered(kind: DescriptionType, offered: LocalSection, remote: RemoteS
     direction = intersect(offered.direction, reverse(remote.direction))
     coming = {rid.id for rid in remote.rids}
     asked = {rid.id for rid in remote.receive_rids}
-    return attrs.evolve(
+    return revise(
         common,
         direction=direction,
         send_codecs=send,

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 
-import attrs
-
+from pystack.base import revise
 from pystack.errors import InvalidArgument, LocalProtocolError
 from pystack.sdp.jsep.model import (
     LocalDescription,
@@ -169,13 +168,13 @@ class _Plan:
             msid=(transceiver.stream_ids, transceiver.track_id),
         )
         if transceiver.direction in ("sendrecv", "sendonly"):
-            section = attrs.evolve(section, send_rids=transceiver.send_rids)
+            section = revise(section, send_rids=transceiver.send_rids)
         if transceiver.direction in ("sendrecv", "recvonly"):
             # Layers that come already are asked for again: an offer without them would end the simulcast.
             asked = transceiver.receive_rids or (
                 agreed.receive_rids if agreed and transceiver.receive_simulcast else ()
             )
-            section = attrs.evolve(section, receive_rids=tuple(rid for rid in asked if rid not in section.send_rids))
+            section = revise(section, receive_rids=tuple(rid for rid in asked if rid not in section.send_rids))
         self.sections.append(section)
 
     def _new_mid(self, wish: str | None) -> str:

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 import attrs
 
+from pystack.base import revise
 from pystack.errors import DecodeError, InvalidArgument
 from pystack.sdp.attributes.codecs import STATIC_FORMATS, Fmtp, RtcpFeedback, RtpMap, parse_parameters
 from pystack.sdp.attributes.direction import direction_of, sends
@@ -98,7 +99,7 @@ def _read(base: Negotiation, kind: DescriptionType, model: SessionDescriptionMod
 
 
 def _rejected(section: RemoteSection) -> RemoteSection:
-    return attrs.evolve(section, rejected=True, direction="inactive")
+    return revise(section, rejected=True, direction="inactive")
 
 
 def _where(index: int, mid: str) -> str:
@@ -176,10 +177,10 @@ def _read_section(model: SessionDescriptionModel, index: int, mid: str, *, bundl
         has_mid=section.has("mid"),
     )
     if section.kind == "application":
-        return attrs.evolve(common, sctp_port=port_of(section), max_message_size=max_message_size_of(section))
+        return revise(common, sctp_port=port_of(section), max_message_size=max_message_size_of(section))
     if section.kind not in ("audio", "video"):
         return common
-    common = attrs.evolve(
+    common = revise(
         common,
         codecs=_read_codecs(section),
         extensions=_read_extensions(section),
@@ -247,11 +248,11 @@ def _with_rids(common: RemoteSection, section: MediaSection) -> RemoteSection:
             for one in stream:
                 rid = listed.get(one.id)
                 if rid is not None and rid.direction == direction:
-                    chosen.setdefault(one.id, attrs.evolve(rid, paused=one.paused))
+                    chosen.setdefault(one.id, revise(rid, paused=one.paused))
                     break  # of alternatives the first that we can read
         return tuple(chosen.values())[:_MAX_RIDS]
 
-    return attrs.evolve(
+    return revise(
         common,
         rids=layers("send", simulcast.send if simulcast else ()) if sends(common.direction) else (),
         receive_rids=layers("recv", simulcast.recv if simulcast else ()),
@@ -265,7 +266,7 @@ def _with_sources(common: RemoteSection, section: MediaSection) -> RemoteSection
         Msid.parse(line.value) for line in lines if line.name == "msid" and line.value and len(line.value.split()) <= 2
     )
     streams = dict.fromkeys(msid.stream_id for msid in msids if msid.stream_id != "-")
-    return attrs.evolve(
+    return revise(
         common,
         ssrcs=tuple(dict.fromkeys(line.ssrc for line in lines)),
         ssrc_groups=section.read("ssrc-group", SsrcGroup.parse),

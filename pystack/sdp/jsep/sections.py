@@ -231,7 +231,7 @@ def _rid_lines(section: LocalSection, remote: RemoteSection | None) -> list[Line
 
 def _token(text: str, what: str) -> str:
     """Let nothing into a description that would end its line or field: stream and track ids come from users."""
-    if not text or not text.isprintable() or any(character.isspace() for character in text):
+    if not text or not text.isprintable() or " " in text:
         raise InvalidArgument(f"{what} {text[:40]!r} is empty or has a space or a control character")
     return text
 

@@ -34,6 +34,7 @@ def test_they_go_to_the_section_that_has_the_transport(kit: SimpleNamespace) -> 
     assert len(other.media[0].all("candidate")) == 3
     by_mid = parse(with_candidates(text, [ONE], mid="1"))
     assert by_mid.media[1].has("candidate")
+    assert with_candidates(text, []) == text
 
 
 def test_dead_sections_are_passed_over(kit: SimpleNamespace) -> None:
