@@ -33,6 +33,7 @@ from pystack.datachannel.patience import Patience
 from pystack.datachannel.pieces import Pieces
 from pystack.errors import (
     LOCAL,
+    Closed,
     DecodeError,
     InvalidArgument,
     LocalProtocolError,
@@ -633,8 +634,9 @@ class DataChannels:
         assert channel.control is not None
         try:
             taken = self.association.send(channel.id, channel.control, now, ppid=_DCEP)
-        except LocalProtocolError:
-            # It began to end, and says so further on in the events that we are reading; that answers all who wait.
+        except (LocalProtocolError, Closed):
+            # It began to end or has ended, and says so further on in the events that we are reading; that answers all
+            # who wait.
             return False
         if not taken:
             channel.gate_asked = True
@@ -672,7 +674,7 @@ class DataChannels:
         self._reset(channel.id, now)
 
     def _reset(self, stream: int, now: float) -> None:
-        with suppress(LocalProtocolError):  # as in _send_control: it is ending, and every stream with it
+        with suppress(LocalProtocolError, Closed):  # as in _send_control: it is ending, and every stream with it
             self.association.reset([stream], now)
 
     def _is_unknown_to_peer(self, channel: Channel) -> bool:

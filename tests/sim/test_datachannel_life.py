@@ -1,5 +1,6 @@
 """Data channels over real associations on a simulated network: what a user sees, loss and all."""
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from pystack.datachannel import (
 )
 from pystack.errors import LOCAL, LocalError, PeerClosed, TransportLost
 from pystack.sctp import Association, AssociationOptions
+from pystack.sctp.wire.packet import ChunkType, Packet
 from pystack.testing import LinkOptions, Pair
 
 CALM = LinkOptions(delay=0.02)
@@ -331,3 +333,39 @@ def test_whatever_happens_each_channel_ends_once_each_refusal_is_answered_and_da
             number = int.from_bytes(event.data[:2], "big")
             assert number == numbers.get(event.handle, 0), "out of order, twice or lost"
             numbers[event.handle] = number + 1
+
+
+@pytest.mark.parametrize("interleaving", [True, False], ids=["I-DATA", "DATA"])
+@pytest.mark.parametrize("asked", ["close", "open", "acknowledge", "read"])
+def test_what_a_packet_asks_for_before_it_ends_the_association_raises_nothing(asked, interleaving):
+    """The same packet goes on with an ABORT: what came before it would be answered over what has ended."""
+    pair = make_pair(interleaving=interleaving, send_buffer=4096, stream_send_buffer=4096)
+    handle, theirs = connect(pair)
+    pair.run(for_=1.0)
+    one, other = pair.a.core, pair.b.core
+    now = pair.now
+    other.open("late", now)  # an OPEN and an ACK of this side wait at a full gate, too
+    while other.send(theirs, bytes(1000), now):
+        pass
+    other.open("parked", now)
+    for data in other.flush(now):
+        one.receive(data, now)
+    match asked:
+        case "close":
+            one.close(handle, now)
+        case "open":
+            one.open("another", now)
+        case "read":
+            one.consume(handle, 10**6, now)
+    now += 0.3  # a delayed SACK is due
+    one.tick(now)
+    packets = [Packet.decode(data) for data in one.flush(now)]
+    chunks = [chunk for packet in packets for chunk in packet.chunks]
+    assert chunks
+    ended = attrs.evolve(packets[0], chunks=[*chunks, (ChunkType.ABORT, 0, b"")])
+    other.receive(ended.encode(), now)
+    heard = other.take_events()
+    assert isinstance(heard[-1], Ended)
+    assert {event.handle for event in heard if isinstance(event, ChannelClosed)} >= {theirs}
+    assert other.flush(now) == []
+    assert other.deadline == float("inf")
