@@ -236,6 +236,8 @@ class DtlsEngine:
     def tick(self, now: float) -> None:
         """Time has come. Harmless when early or repeated."""
         for name in self._timers.expired(now):
+            if self._machine.state is EngineState.ENDED:
+                break  # by another timer that came due with this one
             if self._trace is not None:
                 self._trace.timer(now, "dtls", name)
             if name == FLIGHT_TIMER:

@@ -453,6 +453,21 @@ def test_a_handshake_that_stops_half_way_expires() -> None:
     assert str(two.end("server")) == "DTLS handshake not finished in 10 s, waiting for CERTIFICATE"
 
 
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_a_tick_that_is_late_for_several_timers_leaves_none_behind(role: str) -> None:
+    two = Two(handshake_timeout=10.0)
+    engine = two.client if role == "client" else two.server
+    two.run(1)
+    while engine.deadline < 10.0:
+        two.wait(engine)
+        engine.flush(two.now)
+    two.now = 1000.0  # the loop was held up: the end of the handshake and then the flight are due
+    engine.tick(two.now)
+    assert engine.deadline == inf
+    assert len(engine.flush(two.now)) == 1
+    assert engine.flush(two.now) == []
+
+
 def test_an_early_tick_changes_nothing() -> None:
     two = Two()
     two.client.flush(0.0)
