@@ -414,11 +414,16 @@ class Association:
         if outbox.packets:
             packets = outbox.packets[: int(min(limit, len(outbox.packets)))]
             del outbox.packets[: len(packets)]
-        if outbox.reason is None:
+        going = outbox.reason is None
+        while going:
             if self._resets.wanted:
                 self._resets.prepare(now)
             packets += self._packer.fill(now, limit - len(packets))
             self._settle(now)
+            # The last of a stream's data has departed or was given up: what waited for that goes in the same flush.
+            if self._resets.wanted and outbox.reason is None:
+                self._resets.prepare(now)
+            going = bool(outbox.chunks) and len(packets) < limit
         self._counters.packets_sent += len(packets)
         if self._trace is not None:
             for packet in packets:

@@ -387,6 +387,28 @@ def test_a_stream_is_reset_after_its_data_and_starts_again():
     ]
 
 
+@pytest.mark.parametrize("lifetime", [None, 0.5], ids=["departs", "is given up"])
+@pytest.mark.parametrize("then", ["reset", "shutdown"])
+def test_what_waits_for_the_last_message_goes_in_the_flush_that_ends_the_waiting(then, lifetime):
+    both = pair()
+    both.run(for_=1.0)
+    core, now = both.a.core, both.now
+    core.send(1, b"last", now, ppid=53, lifetime=lifetime)
+    if then == "reset":
+        core.reset([1], now)
+    else:
+        core.shutdown(now)
+    if lifetime is not None:
+        now += 1.0  # nobody came to flush in time
+    sent = [kind for packet in core.flush(now) for kind in kinds(packet)]
+    if then == "reset":
+        assert "RE_CONFIG" in sent
+    else:  # RFC 9260 section 9.2: what departed has to be acknowledged first
+        assert ("SHUTDOWN" in sent) == (lifetime is not None)
+    assert ("I_DATA" in sent) == (lifetime is None)
+    assert core.flush(now) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_both_sides_reset_over_a_lossy_path(seed):
     """X05, X08, X09, X13, X17: a data channel's way to close, many times over."""
