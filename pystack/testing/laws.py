@@ -408,11 +408,16 @@ class _Play:
         self.drain(side)
 
 
+_USUAL = 100
+"""The examples of hypothesis' own profile."""
+
+
 class CoreLaws:
     """The eight laws; subclass it as ``TestXLaws`` and write :meth:`make`.
 
     Attributes:
-        examples: schedules per law.
+        examples: schedules per law with hypothesis' own profile; one that asks for ten times as many examples gets
+            ten times as many schedules.
         steps: steps of a schedule.
         flood: garbage datagrams for the memory part of law 8.
         phases: of hypothesis; without ``Phase.shrink`` a broken law is told sooner and less clearly.
@@ -432,7 +437,7 @@ class CoreLaws:
         drawn = _steps(self.make(0), flushing=flushing, count=self.steps)
 
         @settings(
-            max_examples=self.examples,
+            max_examples=max(1, self.examples * settings().max_examples // _USUAL),
             deadline=None,
             phases=self.phases,
             database=None,
