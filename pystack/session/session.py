@@ -117,8 +117,8 @@ class Session:
         self._engine.trust(fingerprints, now)
         self._engine.start(now)
         self._set_dtls_state("connecting")
-        self._replay_held(now)
         self._absorb_dtls(now)
+        self._replay_held(now)  # which may end it: a stranger's datagrams can be among them
 
     def start_data(self, max_message_size: int, now: float, remote_port: int | None = None) -> None:
         """A data section was agreed: start the association once the handshake is over. Idempotent.

@@ -69,6 +69,9 @@ class Liar:
         if self.random.random() >= self.lying:
             return [data]
         self.told += 1
+        if ChunkType.RE_CONFIG in [kind for kind, _, _ in packet.chunks] or self.random.random() < 0.02:
+            packet.chunks.append((ChunkType.ABORT, 0, b""))  # the last word follows on a question, in one packet
+            return [packet.encode()]
         out = []
         for _ in range(self.random.choice((1, 1, 1, 2, 5))):
             chunks = list(packet.chunks)

@@ -1,4 +1,4 @@
-"""A close in good order ends with the datagram that completes it, not with the next look at the events."""
+"""A close in good order ends with the datagram that completes it, and an end that came early is no surprise."""
 
 from __future__ import annotations
 
@@ -76,3 +76,29 @@ def test_a_peer_that_never_answers_the_shutdown_is_given_up_by_the_timer() -> No
     assert one.deadline == inf
     assert one.flush(now) == []
     assert sum(isinstance(event, Ended) for event in one.take_events()) == 1
+
+
+def test_datagrams_from_before_the_start_may_end_it() -> None:
+    """What came too early is kept and replayed; among it can be what no handshake survives."""
+    now = 100.0
+    certificate = Certificate.generate(1.7e9, SeededProvider(SeededRandomness("own")))
+    other = Session(
+        certificate, SessionOptions(), SeededRandomness("other"), provider=SeededProvider(SeededRandomness("o"))
+    )
+    other.start("client", (("sha-256", certificate.fingerprint()),), now)
+    (hello,) = other.flush(now)
+    early = [hello[:14] + bytes([0, at]) + hello[16:] for at in range(1, 12)]
+    old = hello.replace(b"\xfe\xfd", b"\x03\x01")  # a version that nobody speaks any more
+    for data in (old, hello[:25] + b"\x03\x01" + hello[27:], *early):
+        session = Session(
+            certificate, SessionOptions(), SeededRandomness("s"), provider=SeededProvider(SeededRandomness("p"))
+        )
+        session.receive(data, now)
+        session.start("server", (("sha-256", certificate.fingerprint()),), now)
+        session.start_data(0, now)
+        session.flush(now)
+        ends = [event for event in session.take_events() if isinstance(event, Ended)]
+        assert len(ends) <= 1
+        if ends:
+            assert session.deadline == inf
+            assert session.flush(now) == []
