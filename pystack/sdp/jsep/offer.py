@@ -167,13 +167,14 @@ class _Plan:
             extensions=self._ids.assign(transceiver.extensions),
             msid=(transceiver.stream_ids, transceiver.track_id),
         )
+        # Layers that come already are asked for again, and keep their names from ours: an offer without them would end
+        # the simulcast, and who offers next would turn its direction round.
+        receiving = transceiver.direction in ("sendrecv", "recvonly")
+        coming = agreed.receive_rids if agreed and receiving and transceiver.receive_simulcast else ()
         if transceiver.direction in ("sendrecv", "sendonly"):
-            section = revise(section, send_rids=transceiver.send_rids)
-        if transceiver.direction in ("sendrecv", "recvonly"):
-            # Layers that come already are asked for again: an offer without them would end the simulcast.
-            asked = transceiver.receive_rids or (
-                agreed.receive_rids if agreed and transceiver.receive_simulcast else ()
-            )
+            section = revise(section, send_rids=tuple(rid for rid in transceiver.send_rids if rid not in coming))
+        if receiving:
+            asked = transceiver.receive_rids or coming
             section = revise(section, receive_rids=tuple(rid for rid in asked if rid not in section.send_rids))
         self.sections.append(section)
 

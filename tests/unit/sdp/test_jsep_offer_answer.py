@@ -284,6 +284,21 @@ def test_our_own_offers_keep_layers_that_come_already(kit: SimpleNamespace, vect
     assert "a=rid:q recv\r\na=rid:h recv\r\na=rid:f recv\r\na=simulcast:recv q;h;f\r\n" in side.offer()
 
 
+def test_whoever_offers_again_leaves_simulcast_its_direction(kit: SimpleNamespace) -> None:
+    """Layers of one name go one way, and both sides would send them."""
+    one = kit.Side(kit.make_transceiver(1, "video", from_track=True, send_rids=("q", "h")))
+    two = kit.Side(kit.make_transceiver(1, "video", from_track=True, send_rids=("q", "h")))
+    two.offer_to(one)
+    sending = [side.negotiation.sections[0].send_rids for side in (one, two)]
+    assert sending == [(), ("q", "h")]
+    offer, _ = one.offer_to(two)
+    assert "a=simulcast:recv q;h\r\n" in offer
+    assert [side.negotiation.sections[0].send_rids for side in (one, two)] == sending
+    one.change(1, direction="sendonly")  # now they come no more, and the names are free
+    one.offer_to(two)
+    assert [side.negotiation.sections[0].send_rids for side in (one, two)] == [("q", "h"), ()]
+
+
 def test_restrictions_of_layers_are_repeated(kit: SimpleNamespace, vector: Any) -> None:
     text = vector("chromium156-simulcast.offer")
     text = text.replace("a=rid:q send", "a=rid:q send pt=96,118;max-width=320").replace("send q;h;f", "send q,h;~f")
