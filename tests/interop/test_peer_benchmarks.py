@@ -44,6 +44,15 @@ def test_a_data_channel_costs_a_third_of_aiortcs_cpu_per_byte(tmp_path):
     assert (tmp_path / "datachannel.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.component("aiortc")
+@pytest.mark.component("pylibsrtp")
+def test_several_are_measured_one_after_the_other():
+    result = benchmark("srtp", "rtp", "--rounds", "1", "--case", "cm-protect", "--case", "parse-ext4")
+    assert list(result) == ["srtp", "rtp"]
+    assert [[case["case"] for case in one["cases"]] for one in result.values()] == [["cm-protect"], ["parse-ext4"]]
+    assert all(case["ours"] > 0 and case["peer"] > 0 for one in result.values() for case in one["cases"])
+
+
 @pytest.mark.component("pylibsrtp")
 def test_a_case_that_is_not_there_is_named():
     done = subprocess.run(
