@@ -55,7 +55,7 @@ def _find(session: list[str], media: list[list[str]], mid: str | None) -> list[s
     """The lines of the section; the first of them is what follows ``m=``."""
     if mid is not None:
         return next((section for section in media if f"a=mid:{mid}" in section), None)
-    alive = [section for section in media if section[0].split(" ", 2)[1] != "0" or "a=bundle-only" in section]
+    alive = [section for section in media if section[0].split(" ")[1:2] != ["0"] or "a=bundle-only" in section]
     for line in session:
         if line.startswith(_GROUP):
             bundle = (f"a=mid:{name}" for name in line.removeprefix(_GROUP).split())
