@@ -119,20 +119,17 @@ class Driver:
 
     def _flush(self, now: float) -> None:
         send, flush = self._path.send, self._core.flush
-        out, self._left = self._left, []
-        dry = False
-        while not dry:
-            if not out:
-                out = flush(now, _BURST)
-                dry = len(out) < _BURST  # by law 3 of base.core
-                if not out:
-                    return
+        left, self._left = self._left, []
+        out = left or flush(now, _BURST)
+        while out:
             taken = send(out)
             if taken < len(out):
                 self._left = out[taken:]
                 self._blocked = True
                 return
-            out = []
+            if out is not left and len(out) < _BURST:
+                return  # it is dry, by law 3 of base.core
+            out = flush(now, _BURST)
 
     def _dispatch(self, event: Any) -> None:
         try:

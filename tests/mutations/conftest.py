@@ -67,26 +67,26 @@ def outcome_of(request: pytest.FixtureRequest, unbroken: Path) -> Iterator[Calla
     """
     alone = "PYTEST_XDIST_WORKER" not in os.environ
     futures: dict[str, Future[Outcome]] = {}
-    with ThreadPoolExecutor(os.cpu_count() if alone else 1) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count() if alone else 1)
 
-        def begin(mutation: dict[str, Any]) -> None:
-            name = mutation["id"]
-            if name not in futures:
-                futures[name] = pool.submit(run, mutation, unbroken, unbroken.parent / name)
+    def begin(mutation: dict[str, Any]) -> None:
+        name = mutation["id"]
+        if name not in futures:
+            futures[name] = pool.submit(run, mutation, unbroken, unbroken.parent / name)
 
-        if alone:
-            for item in request.session.items:
-                chosen = getattr(item, "callspec", None)
-                if chosen is not None and "mutation" in chosen.params:
-                    begin(chosen.params["mutation"])
+    if alone:
+        for item in request.session.items:
+            chosen = getattr(item, "callspec", None)
+            if chosen is not None and "mutation" in chosen.params:
+                begin(chosen.params["mutation"])
 
-        def look(mutation: dict[str, Any]) -> Outcome:
-            begin(mutation)
-            outcome = futures[mutation["id"]].result()
-            shutil.rmtree(unbroken.parent / mutation["id"])
-            return outcome
+    def look(mutation: dict[str, Any]) -> Outcome:
+        begin(mutation)
+        outcome = futures[mutation["id"]].result()
+        shutil.rmtree(unbroken.parent / mutation["id"])
+        return outcome
 
-        try:
-            yield look
-        finally:
-            pool.shutdown(cancel_futures=True)
+    try:
+        yield look
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -3,7 +3,7 @@
 The laws of :mod:`pystack.testing.laws` damage datagrams, and DTLS and SRTP drop those. Here one side is a whole
 connection of ours whose SCTP packets, RTP and RTCP are changed before they are protected: chunks of every type in every
 order, out of earlier packets and made up, with a right checksum. Whatever comes of it, the honest side raises nothing,
-its waits end, it closes in time, and its memory is bounded.
+its waits end, it closes in time, and nothing of it stays.
 """
 
 from __future__ import annotations

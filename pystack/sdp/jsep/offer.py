@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 
-from pystack.base import revise
 from pystack.errors import InvalidArgument, LocalProtocolError
+from pystack.sdp.attributes.direction import receives, sends
 from pystack.sdp.jsep.model import (
     LocalDescription,
     LocalSection,
@@ -157,26 +157,26 @@ class _Plan:
         if not codecs:
             raise InvalidArgument(f"the {transceiver.kind} transceiver {transceiver.key} has no codec to offer")
         self.by_mid[mid] = transceiver
-        section = LocalSection(
-            index=len(self.sections),
-            mid=mid,
-            kind=transceiver.kind,
-            transceiver=transceiver.key,
-            direction=transceiver.direction,
-            codecs=codecs,
-            extensions=self._ids.assign(transceiver.extensions),
-            msid=(transceiver.stream_ids, transceiver.track_id),
-        )
+        direction = transceiver.direction
         # Layers that come already are asked for again, and keep their names from ours: an offer without them would end
         # the simulcast, and who offers next would turn its direction round.
-        receiving = transceiver.direction in ("sendrecv", "recvonly")
-        coming = agreed.receive_rids if agreed and receiving and transceiver.receive_simulcast else ()
-        if transceiver.direction in ("sendrecv", "sendonly"):
-            section = revise(section, send_rids=tuple(rid for rid in transceiver.send_rids if rid not in coming))
-        if receiving:
-            asked = transceiver.receive_rids or coming
-            section = revise(section, receive_rids=tuple(rid for rid in asked if rid not in section.send_rids))
-        self.sections.append(section)
+        coming = agreed.receive_rids if agreed and receives(direction) and transceiver.receive_simulcast else ()
+        send_rids = tuple(rid for rid in transceiver.send_rids if rid not in coming) if sends(direction) else ()
+        asked = transceiver.receive_rids or coming
+        self.sections.append(
+            LocalSection(
+                index=len(self.sections),
+                mid=mid,
+                kind=transceiver.kind,
+                transceiver=transceiver.key,
+                direction=direction,
+                codecs=codecs,
+                extensions=self._ids.assign(transceiver.extensions),
+                msid=(transceiver.stream_ids, transceiver.track_id),
+                send_rids=send_rids,
+                receive_rids=tuple(rid for rid in asked if rid not in send_rids) if receives(direction) else (),
+            )
+        )
 
     def _new_mid(self, wish: str | None) -> str:
         if wish is not None and wish not in self.by_mid:
