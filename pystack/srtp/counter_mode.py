@@ -1,29 +1,32 @@
 """AES-128 in counter mode with HMAC-SHA1-80 (RFC 3711 sections 4.1.1 and 4.2.1): encrypt, then authenticate.
 
-Hot: the counter-mode context is reset to a packet's start by ``reset_nonce`` instead of made anew, and HMAC continues
-from copies of the two keyed SHA-1 states, over the parts of a packet as they are, so that it is put together once.
+Hot: the counter-mode context is reset to a packet's start by ``reset_nonce`` instead of made anew, and each tag starts
+from a copy of one keyed HMAC.
 """
 
 from __future__ import annotations
 
-from hashlib import sha1
 from hmac import compare_digest
+from struct import Struct
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from pystack.srtp.hot import Opener, Sealer
 
 __all__ = ["CounterModeCipher"]
 
 _TAG = 10
-_BLOCK = 64
 _ENCRYPTED = 0x80000000
+_COUNTER = Struct("!12sHxx").pack
+"""The first counter block of a packet: what its SSRC and roll-over counter make of the salt, then the number."""
 
 
 class CounterModeCipher:
     """A :class:`pystack.srtp.cipher.PacketCipher` for ``SRTP_AES128_CM_HMAC_SHA1_80``."""
 
-    __slots__ = ("_inner", "_outer", "_reset", "_salt", "_update")
+    __slots__ = ("_keyed", "_reset", "_salt", "_update")
 
     def __init__(self, key: bytes, authentication: bytes, salt: bytes) -> None:
         # Counter mode encrypts and decrypts alike, so one context serves both.
@@ -31,9 +34,7 @@ class CounterModeCipher:
         self._reset = context.reset_nonce
         self._update = context.update
         self._salt = int.from_bytes(salt, "big") << 16
-        padded = authentication.ljust(_BLOCK, b"\0")
-        self._inner = sha1(bytes(byte ^ 0x36 for byte in padded), usedforsecurity=True).copy
-        self._outer = sha1(bytes(byte ^ 0x5C for byte in padded), usedforsecurity=True).copy
+        self._keyed = HMAC(authentication, SHA1()).copy
 
     def seal(self, header: bytes, payload: bytes, ssrc: int, index: int) -> bytes:
         """Protect an RTP packet; the tag covers header, ciphertext and the roll-over counter."""
@@ -51,50 +52,42 @@ class CounterModeCipher:
 
     def sealer(self, ssrc: int) -> Sealer:
         """Make the function that seals the packets of one SSRC."""
-        start = self._salt ^ ssrc << 64
-        reset, update, inner_state, outer_state = self._reset, self._update, self._inner, self._outer
-        turn, counter = 0, bytes(4)
+        reset, update, keyed, join = self._reset, self._update, self._keyed, b"".join
+        low = self._salt >> 16 & 0xFFFF
+        turn, roll_over, start = -1, b"", b""
 
         def seal(header: bytes, payload: bytes, index: int) -> bytes:
-            nonlocal turn, counter
+            nonlocal turn, roll_over, start
             if index >> 16 != turn:
                 turn = index >> 16
-                counter = turn.to_bytes(4, "big")
-            reset((start ^ index << 16).to_bytes(16, "big"))
+                roll_over, start = turn.to_bytes(4, "big"), self._start(ssrc, turn)
+            reset(_COUNTER(start, index & 0xFFFF ^ low))
             encrypted = update(payload)
-            inner = inner_state()
-            inner.update(header)
-            inner.update(encrypted)
-            inner.update(counter)
-            outer = outer_state()
-            outer.update(inner.digest())
-            return b"".join((header, encrypted, outer.digest()[:10]))
+            tag = keyed()
+            tag.update(join((header, encrypted, roll_over)))
+            return join((header, encrypted, tag.finalize()[:10]))
 
         return seal
 
     def opener(self, ssrc: int) -> Opener:
         """Make the function that opens the packets of one SSRC."""
-        start = self._salt ^ ssrc << 64
-        reset, update, inner_state, outer_state = self._reset, self._update, self._inner, self._outer
-        turn, counter = 0, bytes(4)
+        reset, update, keyed = self._reset, self._update, self._keyed
+        low = self._salt >> 16 & 0xFFFF
+        turn, roll_over, start = -1, b"", b""
 
         def open_(packet: bytes, header_length: int, index: int) -> bytes | None:
-            nonlocal turn, counter
+            nonlocal turn, roll_over, start
             if index >> 16 != turn:
                 turn = index >> 16
-                counter = turn.to_bytes(4, "big")
-            header = packet[:header_length]
-            encrypted = packet[header_length:-10]
-            inner = inner_state()
-            inner.update(header)
-            inner.update(encrypted)
-            inner.update(counter)
-            outer = outer_state()
-            outer.update(inner.digest())
-            if not compare_digest(outer.digest()[:10], packet[-10:]):
+                roll_over, start = turn.to_bytes(4, "big"), self._start(ssrc, turn)
+            covered = packet[:-10]
+            tag = keyed()
+            tag.update(covered)
+            tag.update(roll_over)
+            if not compare_digest(tag.finalize()[:10], packet[-10:]):
                 return None
-            reset((start ^ index << 16).to_bytes(16, "big"))
-            return header + update(encrypted)
+            reset(_COUNTER(start, index & 0xFFFF ^ low))
+            return packet[:header_length] + update(covered[header_length:])
 
         return open_
 
@@ -113,8 +106,10 @@ class CounterModeCipher:
         return packet[:8] + self._update(covered[8:-4])
 
     def _tag(self, covered: bytes) -> bytes:
-        inner = self._inner()
-        inner.update(covered)
-        outer = self._outer()
-        outer.update(inner.digest())
-        return outer.digest()[:_TAG]
+        tag = self._keyed()
+        tag.update(covered)
+        return tag.finalize()[:_TAG]
+
+    def _start(self, ssrc: int, turn: int) -> bytes:
+        """The 96 bits of the first counter block that the sequence number does not touch."""
+        return ((self._salt ^ (ssrc << 64 | turn << 32)) >> 32).to_bytes(12, "big")

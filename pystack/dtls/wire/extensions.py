@@ -10,6 +10,7 @@ connection. Called by :mod:`pystack.dtls.wire.handshake` and by the two handshak
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from struct import pack
 from typing import TypeAlias
 
 from pystack.dtls.wire.cursor import Cursor, vector8, vector16
@@ -79,9 +80,9 @@ def parse_numbers16(data: bytes) -> tuple[int, ...]:
     return numbers
 
 
-def serialize_numbers16(numbers: Iterable[int]) -> bytes:
+def serialize_numbers16(numbers: Sequence[int]) -> bytes:
     """The inverse of :func:`parse_numbers16`."""
-    return vector16(b"".join(number.to_bytes(2) for number in numbers))
+    return vector16(_pack16(numbers))
 
 
 def parse_numbers8(data: bytes) -> tuple[int, ...]:
@@ -92,9 +93,9 @@ def parse_numbers8(data: bytes) -> tuple[int, ...]:
     return numbers
 
 
-def serialize_numbers8(numbers: Iterable[int]) -> bytes:
+def serialize_numbers8(numbers: Sequence[int]) -> bytes:
     """The inverse of :func:`parse_numbers8`."""
-    return vector8(b"".join(number.to_bytes(2) for number in numbers))
+    return vector8(_pack16(numbers))
 
 
 def parse_point_formats(data: bytes) -> bytes:
@@ -125,3 +126,7 @@ def parse_use_srtp(data: bytes) -> tuple[tuple[int, ...], bytes]:
 def serialize_use_srtp(profiles: Sequence[int], mki: bytes = b"") -> bytes:
     """The inverse of :func:`parse_use_srtp`."""
     return serialize_numbers16(profiles) + vector8(mki)
+
+
+def _pack16(numbers: Sequence[int]) -> bytes:
+    return pack(f"!{len(numbers)}H", *numbers)
