@@ -3,7 +3,7 @@
 from sfu.media.codecs import matching_payload_type
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
-from sfu.media.layers import LayerSelector, low_to_high
+from sfu.media.layers import BEST, LayerSelector, low_to_high
 from sfu.media.munger import Munger
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
@@ -11,6 +11,7 @@ from sfu.media.routes import RouteTable
 from sfu.media.uptrack import UpTrack
 
 __all__ = [
+    "BEST",
     "Codec",
     "DownTrack",
     "LayerSelector",

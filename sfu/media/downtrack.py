@@ -6,6 +6,8 @@ write. It never waits; what a subscriber's transport does not take is dropped th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
 from sfu.media.outlet import Outlet
@@ -21,7 +23,10 @@ class DownTrack:
 
     Attributes:
         generation: of the binding that made it; a late end of another binding is not meant for it.
-        layer: the rid that is forwarded; a value that no rid has while a key frame is awaited.
+        ceiling: the best layer that the subscriber wants, 0 being the lowest.
+        target: the rid that should be forwarded: the best below the ceiling.
+        layer: the rid that is forwarded, until a key frame of the target comes; before the first, and after a pause, a
+            value that no rid has.
         paused: muted by the publisher or disabled by the subscriber: nothing is forwarded.
         packets, octets: forwarded so far.
         drops: what was not, by why.
@@ -34,6 +39,7 @@ class DownTrack:
         "_munger",
         "_payload_types",
         "_sink",
+        "ceiling",
         "drops",
         "first_packet",
         "generation",
@@ -43,6 +49,7 @@ class DownTrack:
         "paused",
         "requested_after_ms",
         "since",
+        "target",
     )
 
     def __init__(
@@ -51,6 +58,7 @@ class DownTrack:
         codecs: dict[int, Codec],
         generation: int,
         paused: bool,
+        ceiling: int,
         since: float,
     ) -> None:
         self._sink = outlet.sink
@@ -60,6 +68,8 @@ class DownTrack:
         self._payload_types: dict[int, int | None] = {}
         self.generation = generation
         self.paused = paused
+        self.ceiling = ceiling
+        self.target = ""
         self.layer = _NO_LAYER
         self.packets = 0
         self.octets = 0
@@ -70,16 +80,16 @@ class DownTrack:
 
     @property
     def waiting(self) -> bool:
-        """Whether a key frame is awaited before anything can be forwarded."""
-        return self.layer == _NO_LAYER and not self.paused
+        """Whether a key frame of the target is awaited."""
+        return self.layer != self.target and not self.paused
 
-    def forward(self, packet: Packet, rid: str, target: str, key_frame: bool) -> None:
+    def forward(self, packet: Packet, rid: str, key_frame: bool) -> None:
         """Forward one packet if it is of the right layer."""
         if self.paused:
             return
         now = packet.arrival
         if rid != self.layer:
-            if rid != target or not key_frame:
+            if rid != self.target or not key_frame:
                 return
             self.layer = rid
             self._munger.switch(packet.sequence_number, packet.timestamp, now)
@@ -117,9 +127,9 @@ class DownTrack:
             self.layer = _NO_LAYER
         return True
 
-    def listen(self, on_key_frame_request: object) -> None:
+    def listen(self, on_key_frame_request: Callable[[], None] | None) -> None:
         """Tell the sink whom to ask for key frames (``None``: nobody any more)."""
-        self._sink.on_key_frame_request = on_key_frame_request  # type: ignore[assignment]
+        self._sink.on_key_frame_request = on_key_frame_request
 
     def _learn(self, payload_type: int) -> int | None:
         codec = self._codecs.get(payload_type)

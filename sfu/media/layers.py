@@ -1,4 +1,4 @@
-"""Which simulcast layer is forwarded: the best that is being sent.
+"""Which simulcast layer a subscriber gets: the best that is being sent and not above what it wants.
 
 Layers are known by what packets arrive, not by what was announced. A better layer is taken as soon as its packets
 arrive; one that falls silent is given up after a while. The switch itself waits for a key frame (``media.downtrack``).
@@ -7,12 +7,19 @@ arrive; one that falls silent is given up after a while. The switch itself waits
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Final
 
-__all__ = ["STALE", "LayerSelector", "low_to_high"]
+__all__ = ["BEST", "STALE", "LayerSelector", "low_to_high"]
+
+BEST: Final = 99
+"""A ceiling above every layer."""
 
 STALE: Final = 2.0
 """Seconds without a packet after which a layer counts as gone, while others are being sent."""
+
+_MOST: Final = 8
+"""Names of layers that are told apart."""
 
 _KNOWN: Final[Mapping[str, int]] = {
     "q": 0, "h": 1, "f": 2,
@@ -30,33 +37,41 @@ def low_to_high(rids: Sequence[str]) -> tuple[str, ...]:
 
 
 class LayerSelector:
-    """Chooses among the layers of one track.
+    """Knows which layers of one track are being sent, and which of them is best below a subscriber's ceiling."""
 
-    Attributes:
-        target: the layer to forward; ``""`` until one was seen.
-    """
-
-    __slots__ = ("_rank", "_seen", "target")
+    __slots__ = ("_look_at", "_rank", "_seen")
 
     def __init__(self, rids: Sequence[str]) -> None:
         self._rank = {rid: rank for rank, rid in enumerate(low_to_high(rids))}
-        self._seen: dict[str, float] = {}
-        self.target = ""
+        self._seen: dict[str, float] = {}  # alive ones alone
+        self._look_at = -inf
 
     def seen(self, rid: str, now: float) -> bool:
-        """A packet of a layer arrived; return whether the target has changed."""
+        """A packet of a layer arrived; return whether a layer came or went. Hot."""
+        if now <= self._look_at and rid in self._seen:
+            self._seen[rid] = now
+            return False
+        return self._look(rid, now)
+
+    def best(self, ceiling: int) -> str:
+        """The best layer that is being sent and not above ``ceiling`` (0 is the lowest); else the lowest.
+
+        ``""`` while none was seen.
+        """
+        rank = self._rank
+        fitting = [rid for rid in self._seen if rank[rid] <= ceiling]
+        if fitting:
+            return max(fitting, key=lambda rid: rank[rid])
+        return min(self._seen, key=lambda rid: rank[rid], default="")
+
+    def _look(self, rid: str, now: float) -> bool:
         if rid not in self._rank:
-            if len(self._rank) >= 8:
+            if len(self._rank) >= _MOST:
                 return False  # nobody sends that many; do not let a peer fill the table
             self._rank[rid] = -1  # not announced: worse than every announced layer
+        before = set(self._seen)
         self._seen[rid] = now
-        if rid == self.target:
-            return False
-        if self.target in self._seen and now - self._seen[self.target] <= STALE:
-            if self._rank[rid] <= self._rank[self.target]:
-                return False
-            self.target = rid
-            return True
-        alive = [each for each, at in self._seen.items() if now - at <= STALE]
-        self.target = max(alive, key=lambda each: self._rank[each])
-        return True
+        for silent in [each for each, at in self._seen.items() if now - at > STALE]:
+            del self._seen[silent]
+        self._look_at = min(self._seen.values()) + STALE
+        return self._seen.keys() != before

@@ -40,20 +40,29 @@ class RouteTable:
             ended.close()
 
     def add(
-        self, track: str, subscriber: str, outlet: Outlet, generation: int, *, paused: bool, since: float, now: float
+        self,
+        track: str,
+        subscriber: str,
+        outlet: Outlet,
+        generation: int,
+        *,
+        paused: bool,
+        ceiling: int,
+        since: float,
+        now: float,
     ) -> bool:
         """Let a track flow to a subscriber; false if there is no such track."""
         uptrack = self._tracks.get(track)
         if uptrack is None:
             return False
-        uptrack.add(subscriber, outlet, generation, paused=paused, since=since, now=now)
+        uptrack.add(subscriber, outlet, generation, paused=paused, ceiling=ceiling, since=since, now=now)
         return True
 
-    def pause(self, track: str, subscriber: str, generation: int, paused: bool, now: float) -> None:
-        """Pause one route or let it run."""
+    def change(self, track: str, subscriber: str, generation: int, *, paused: bool, ceiling: int, now: float) -> None:
+        """Pause one route or let it run, with layers up to ``ceiling``."""
         uptrack = self._tracks.get(track)
         if uptrack is not None:
-            uptrack.pause(subscriber, generation, paused, now)
+            uptrack.change(subscriber, generation, paused=paused, ceiling=ceiling, now=now)
 
     def remove(self, track: str, subscriber: str, generation: int) -> None:
         """End one route; a binding that has been replaced since is left alone."""

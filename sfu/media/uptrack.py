@@ -7,11 +7,12 @@ its way through it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
-from sfu.media.layers import LayerSelector
+from sfu.media.layers import BEST, LayerSelector
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSource
 from sfu.tracks import Kind
@@ -65,34 +66,45 @@ class UpTrack:
         key_frame = True
         if self.kind == "video":
             key_frame = self._detect(packet)
-            if self._layers.seen(rid, now) and self._downs:
-                self.request_key_frame(now)
-        elif rid != self._layers.target:
-            self._layers.seen(rid, now)
-        target = self._layers.target
+            if self._layers.seen(rid, now):
+                self._ask_for([down for down in self._fan_out if self._aim(down)], now)
         for down in self._fan_out:
-            down.forward(packet, rid, target, key_frame)
+            down.forward(packet, rid, key_frame)
         if self._waiting:
             self._waiting = any(down.waiting for down in self._fan_out)
             if self._waiting and now - self.last_request >= _ASK_AGAIN:
-                self.request_key_frame(now)
+                self._ask_for(self._fan_out, now)
 
-    def add(self, subscriber: str, outlet: Outlet, generation: int, *, paused: bool, since: float, now: float) -> None:
+    def add(
+        self,
+        subscriber: str,
+        outlet: Outlet,
+        generation: int,
+        *,
+        paused: bool,
+        ceiling: int,
+        since: float,
+        now: float,
+    ) -> None:
         """Forward to one more subscriber, and ask for a key frame at once."""
         self.remove(subscriber)
-        down = DownTrack(outlet, self._codecs, generation, paused, since)
+        down = DownTrack(outlet, self._codecs, generation, paused, ceiling, since)
         self._downs[subscriber] = down
         self._fan_out = tuple(self._downs.values())
-        down.listen(self._asked)
-        if not paused:
-            self._await_key_frame(now)
+        down.listen(partial(self._asked, down))
+        self._aim(down)
+        self._ask_for((down,), now)
+        if not paused and self.kind == "video":
             down.requested_after_ms = round((now - since) * 1000, 1)
 
-    def pause(self, subscriber: str, generation: int, paused: bool, now: float) -> None:
-        """Pause one subscriber or let it run again."""
+    def change(self, subscriber: str, generation: int, *, paused: bool, ceiling: int, now: float) -> None:
+        """Pause one subscriber or let it run again; move it to the best layer that it wants."""
         down = self._downs.get(subscriber)
-        if down is not None and down.generation == generation and down.pause(paused) and not paused:
-            self._await_key_frame(now)
+        if down is not None and down.generation == generation:
+            changed = down.pause(paused)
+            down.ceiling = ceiling
+            if self._aim(down) or changed:
+                self._ask_for((down,), now)
 
     def remove(self, subscriber: str, generation: int | None = None) -> None:
         """Stop forwarding to one subscriber; ``generation`` guards its replacement against a late end of the old."""
@@ -109,11 +121,11 @@ class UpTrack:
         for subscriber in list(self._downs):
             self.remove(subscriber)
 
-    def request_key_frame(self, now: float) -> None:
-        """Ask the publisher for a key frame of the layer that should be forwarded."""
+    def request_key_frame(self, rid: str, now: float) -> None:
+        """Ask the publisher for a key frame of one layer."""
         self.requests += 1
         self.last_request = now
-        self._source.request_key_frame(self._layers.target)
+        self._source.request_key_frame(rid)
 
     @property
     def downs(self) -> dict[str, DownTrack]:
@@ -122,20 +134,27 @@ class UpTrack:
 
     @property
     def layer(self) -> str:
-        """The rid that is being forwarded, ``""`` without simulcast."""
-        return self._layers.target
+        """The best rid that is being sent, ``""`` without simulcast."""
+        return self._layers.best(BEST)
 
     def bitrate_bps(self, now: float) -> float:
         """What arrived during the last full second, in bits per second."""
         return self._rate_bps if now - self.last_arrival < 2.0 else 0.0
 
-    def _asked(self) -> None:
-        self.request_key_frame(self.last_arrival)
+    def _asked(self, down: DownTrack) -> None:
+        self.request_key_frame(down.target, self.last_arrival)
 
-    def _await_key_frame(self, now: float) -> None:
+    def _aim(self, down: DownTrack) -> bool:
+        """Let it have the best layer that it wants of those being sent; return whether that is another one now."""
+        aimed, down.target = down.target, self._layers.best(down.ceiling)
+        return down.target != aimed
+
+    def _ask_for(self, downs: Sequence[DownTrack], now: float) -> None:
+        """Ask once for a key frame of each layer that somebody among ``downs`` waits for."""
         if self.kind == "video":
-            self._waiting = True
-            self.request_key_frame(now)
+            for rid in dict.fromkeys(down.target for down in downs if down.waiting):
+                self._waiting = True
+                self.request_key_frame(rid, now)
 
     def _detect(self, packet: Packet) -> bool:
         detect = self._detectors.get(packet.payload_type)

@@ -51,7 +51,8 @@ class CandidateArrived:
 class RouteAdded:
     """From now on the track flows to the subscriber's section ``mid``.
 
-    ``since`` is when it could first have flowed: the later of the binding and the subscriber's working transport.
+    ``ceiling`` is the best simulcast layer that the subscriber wants, 0 being the lowest. ``since`` is when it could
+    first have flowed: the later of the binding and the subscriber's working transport.
     """
 
     track: str
@@ -61,17 +62,22 @@ class RouteAdded:
     kind: Kind
     generation: int
     paused: bool
+    ceiling: int
     since: float
 
 
 @attrs.frozen
 class RouteChanged:
-    """The route is paused or runs again: muted by the publisher, or disabled by the subscriber."""
+    """What the subscriber is to get of the track has changed.
+
+    ``paused``: muted by the publisher, or disabled by the subscriber. ``ceiling``: the best layer that it wants.
+    """
 
     track: str
     subscriber: str
     generation: int
     paused: bool
+    ceiling: int
 
 
 @attrs.frozen

@@ -23,6 +23,7 @@ from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant, SubscriptionRules
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
+from sfu.tracks import OFF, Wish
 
 __all__ = ["MAX_CANDIDATE", "Requests"]
 
@@ -95,8 +96,14 @@ class Requests:
         self.subscribing.want(participant, tracks, update.subscribe, now)
 
     def handle_track_setting(self, participant: Participant, setting: rtc.UpdateTrackSettings, now: float) -> None:
-        """The client pauses or resumes what it receives."""
-        self.subscribing.set_disabled(participant, setting.track_sids, setting.disabled)
+        """The client says what it wants to see of tracks: nothing for now, or a layer of them."""
+        wish = Wish(
+            disabled=setting.disabled or setting.quality == OFF,
+            quality=setting.quality,
+            width=setting.width,
+            height=setting.height,
+        )
+        self.subscribing.wish(participant, setting.track_sids, wish)
 
     def handle_subscription_permission(
         self, participant: Participant, permission: rtc.SubscriptionPermission, now: float

@@ -14,7 +14,7 @@ from livekit.protocol import rtc
 from sfu.rooms.context import RoomContext
 from sfu.rooms.events import RouteAdded, RouteChanged, RouteRemoved
 from sfu.rooms.participant import Participant
-from sfu.tracks import Action, Kind, OfferedSection, Subscription, TrackInfo, reconcile
+from sfu.tracks import Action, Kind, OfferedSection, Subscription, TrackInfo, Wish, reconcile
 
 __all__ = ["Subscribing"]
 
@@ -45,7 +45,7 @@ class Subscribing:
         for subscriber in self._context.roster:
             subscription = subscriber.subscriptions.get(info.sid)
             if subscription is not None:
-                self._pause(subscriber, subscription, info)
+                self._change(subscriber, subscription, info)
 
     # ------------------------------------------------------------------ what happens to subscribers
 
@@ -75,14 +75,14 @@ class Subscribing:
                 subscription.wanted = wanted
         self.refresh(subscriber, now)
 
-    def set_disabled(self, subscriber: Participant, tracks: Iterable[str], disabled: bool) -> None:
-        """The subscriber pauses tracks or lets them run."""
+    def wish(self, subscriber: Participant, tracks: Iterable[str], wish: Wish) -> None:
+        """The subscriber says what it wants to see of tracks; unknown ones are ignored."""
         for sid in tracks:
             subscription = subscriber.subscriptions.get(sid)
             info = self._find(subscription)
-            if subscription is not None and info is not None:
-                subscription.disabled = disabled
-                self._pause(subscriber, subscription, info)
+            if subscription is not None and info is not None and wish != subscription.wish:
+                subscription.wish = wish
+                self._change(subscriber, subscription, info)
 
     # ------------------------------------------------------------------ around an offer
 
@@ -190,7 +190,8 @@ class Subscribing:
                 mid=subscription.mid,
                 kind=subscription.kind,
                 generation=subscription.generation,
-                paused=info.muted or subscription.disabled,
+                paused=info.muted or subscription.wish.disabled,
+                ceiling=subscription.wish.ceiling(info),
                 since=max(subscription.since, subscriber.active_since or 0.0),
             )
         )
@@ -199,11 +200,17 @@ class Subscribing:
             told = rtc.TrackSubscribed(track_sid=subscription.track)
             self._context.outbox.send(publisher.sid, rtc.SignalResponse(track_subscribed=told))
 
-    def _pause(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
+    def _change(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
         if subscription.routed:
-            paused = info.muted or subscription.disabled
+            wish = subscription.wish
             self._context.events.append(
-                RouteChanged(subscription.track, subscriber.sid, subscription.generation, paused)
+                RouteChanged(
+                    subscription.track,
+                    subscriber.sid,
+                    subscription.generation,
+                    info.muted or wish.disabled,
+                    wish.ceiling(info),
+                )
             )
 
     def _unbind(self, subscriber: Participant, subscription: Subscription) -> None:

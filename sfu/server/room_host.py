@@ -198,7 +198,14 @@ class RoomHost:
             case RouteAdded():
                 self._add_route(event)
             case RouteChanged():
-                self.routes.pause(event.track, event.subscriber, event.generation, event.paused, self._loop.time())
+                self.routes.change(
+                    event.track,
+                    event.subscriber,
+                    event.generation,
+                    paused=event.paused,
+                    ceiling=event.ceiling,
+                    now=self._loop.time(),
+                )
             case RouteRemoved():
                 self.routes.remove(event.track, event.subscriber, event.generation)
             case TrackPublished():
@@ -237,6 +244,7 @@ class RoomHost:
             outlet,
             event.generation,
             paused=event.paused,
+            ceiling=event.ceiling,
             since=event.since,
             now=now,
         )
@@ -286,6 +294,7 @@ class RoomHost:
                     sid: {
                         "packets": down.packets,
                         "paused": down.paused,
+                        "layer": down.target,
                         "drops": down.drops,
                         "key_frame_requested_after_ms": down.requested_after_ms,
                         "first_packet_after_ms": round(max(0.0, down.first_packet - down.since) * 1000, 1)

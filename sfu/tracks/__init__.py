@@ -5,10 +5,13 @@ from sfu.tracks.section import OfferedSection, SectionPlan
 from sfu.tracks.sections import Sections
 from sfu.tracks.subscription import Action, Subscription, reconcile
 from sfu.tracks.track_info import Kind, TrackInfo
+from sfu.tracks.wish import HIGH, OFF, Wish
 
 __all__ = [
+    "HIGH",
     "MAX_LIVE",
     "MAX_PENDING",
+    "OFF",
     "Action",
     "Kind",
     "OfferedSection",
@@ -17,5 +20,6 @@ __all__ = [
     "Sections",
     "Subscription",
     "TrackInfo",
+    "Wish",
     "reconcile",
 ]

@@ -12,6 +12,7 @@ from enum import Enum
 import attrs
 
 from sfu.tracks.track_info import Kind
+from sfu.tracks.wish import Wish
 
 __all__ = ["Action", "Subscription", "reconcile"]
 
@@ -48,7 +49,7 @@ class Subscription:
         track: the sid of the track.
         publisher: the sid of who publishes it.
         wanted: what the subscriber asked for (or what auto-subscribe asked for it).
-        disabled: the subscriber paused it (``track_setting``), for example while it is out of sight.
+        wish: what it wants to see of it.
         mid: the section that carries it, ``""`` when unbound.
         generation: of the latest binding; 0 before the first.
         routed: packets flow: bound, answered, and the subscriber's transport is up.
@@ -59,7 +60,7 @@ class Subscription:
     publisher: str
     kind: Kind
     wanted: bool
-    disabled: bool = False
+    wish: Wish = attrs.field(factory=Wish)
     mid: str = ""
     generation: int = 0
     answered: bool = False

@@ -46,6 +46,19 @@ class TrackInfo:
     cid: str = ""
     request: bytes = b""
 
+    @property
+    def layer_sides(self) -> tuple[int, ...]:
+        """The shorter side of each simulcast layer in pixels, lowest layer first.
+
+        As the publisher announced it; where it announced another number of layers, each halves the one above it.
+        """
+        announced = rtc.AddTrackRequest.FromString(self.request).layers
+        sides = sorted(min(layer.width, layer.height) for layer in announced)
+        if len(sides) == len(self.rids):
+            return tuple(sides)
+        whole = min(self.width, self.height)
+        return tuple(whole >> above for above in reversed(range(len(self.rids))))
+
     def evolve(self, **changes: Any) -> TrackInfo:
         """Return the next version with ``changes``; the very same object when nothing changes.
 

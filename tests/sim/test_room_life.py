@@ -42,6 +42,7 @@ class Client:
         self.identity = identity
         self.sid = ""
         self.sections = {}  # mid -> [kind, sends, cid]
+        self.rids = ()  # of the video that it publishes
         self.tracks = {}  # mid -> sid, by the latest answer
         self.received = []
         self.known = {}  # identity -> ParticipantInfo
@@ -60,7 +61,14 @@ class Client:
 
     def offered(self):
         return [
-            OfferedSection(mid=mid, kind=kind, sends=sends, receives=not sends and kind != "off", track_id=cid)
+            OfferedSection(
+                mid=mid,
+                kind=kind,
+                sends=sends,
+                receives=not sends and kind != "off",
+                track_id=cid,
+                rids=self.rids if sends and kind == "video" else (),
+            )
             for mid, (kind, sends, cid) in self.sections.items()
         ]
 
@@ -123,7 +131,7 @@ class Hall:
         self.clients = {}
         self.gone = {}
         self.events = []
-        self.routes = {}  # (track, subscriber) -> [mid, generation, paused]
+        self.routes = {}  # (track, subscriber) -> [mid, generation, paused, ceiling]
         self.answering = True
         self.pumping = False
         self.connect_by_itself = True
@@ -182,11 +190,11 @@ class Hall:
                     self.answer(event)
             case RouteAdded():
                 assert (event.track, event.subscriber) not in self.routes
-                self.routes[event.track, event.subscriber] = [event.mid, event.generation, event.paused]
+                self.routes[event.track, event.subscriber] = [event.mid, event.generation, event.paused, event.ceiling]
             case RouteChanged():
                 route = self.routes[event.track, event.subscriber]
                 assert route[1] == event.generation
-                route[2] = event.paused
+                route[2:] = event.paused, event.ceiling
             case RouteRemoved():
                 route = self.routes.pop((event.track, event.subscriber))
                 assert route[1] == event.generation
@@ -431,6 +439,31 @@ def test_a_publisher_restricts_who_may_subscribe():
     assert hall.received_by(joan) == {voice, face}
     ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
     assert hall.received_by(grace) == {voice, face}
+
+
+def test_a_wish_for_a_layer_goes_to_its_own_route_once():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    ada.rids = ("q", "h", "f")
+    face = ada.publish("video", width=1280, height=720)
+    assert hall.routes[face, grace.sid][2:] == [False, 2]
+
+    def wish(**setting):
+        grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face, "TR_none"], **setting))
+        return hall.routes[face, grace.sid][2:]
+
+    assert wish(quality=models.VideoQuality.LOW) == [False, 0]
+    assert wish(width=640, height=360) == [False, 1]
+    assert wish(width=640, height=360) == [False, 1]
+    assert len(hall.numbered(RouteChanged)) == 2, "an unchanged wish has no effect"
+    assert wish(quality=models.VideoQuality.OFF)[0]
+    assert wish(quality=models.VideoQuality.HIGH) == [False, 2]
+    assert hall.routes[face, joan.sid][2:] == [False, 2]
+    wish(quality=models.VideoQuality.MEDIUM)
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=[face], subscribe=False))
+    assert (face, grace.sid) not in hall.routes
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=[face], subscribe=True))
+    assert hall.routes[face, grace.sid][2:] == [False, 1], "a wish outlives its route"
 
 
 def test_mute_travels_in_track_info_and_pauses_routes_once():

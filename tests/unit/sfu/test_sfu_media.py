@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pystack.errors import LOCAL, Closed
-from sfu.media import LayerSelector, Munger, Outlet, RouteTable, detector, low_to_high, matching_payload_type
+from sfu.media import BEST, LayerSelector, Munger, Outlet, RouteTable, detector, low_to_high, matching_payload_type
 
 
 @attrs.define
@@ -61,9 +61,15 @@ class Sink:
         return True
 
 
-def route(table, track, subscriber, sink, *, kind_clock=90000, generation=1, paused=False, now=0.0, munger=None):
+def route(
+    table, track, subscriber, sink, *, kind_clock=90000, generation=1, paused=False, ceiling=BEST, now=0.0, munger=None
+):
     outlet = Outlet(sink, munger or Munger(kind_clock))
-    return table.add(track, subscriber, outlet, generation, paused=paused, since=now, now=now)
+    return table.add(track, subscriber, outlet, generation, paused=paused, ceiling=ceiling, since=now, now=now)
+
+
+def pause(table, track, generation, paused, now):
+    table.change(track, "PA_1", generation, paused=paused, ceiling=BEST, now=now)
 
 
 @pytest.fixture
@@ -137,17 +143,17 @@ def test_what_the_transport_refuses_is_counted_and_hurts_nobody_else():
 def test_a_pause_leaves_no_hole_and_ends_with_a_key_frame(video):
     table, source, sink = video
     source.on_packet(Packet(10, 1000, KEY, arrival=1.0), "")
-    table.pause("TR_1", "PA_1", 1, True, 1.0)
+    pause(table, "TR_1", 1, True, 1.0)
     for number in range(11, 20):
         source.on_packet(Packet(number, 1000 + number, arrival=1.5), "")
     asked = len(source.requested)
-    table.pause("TR_1", "PA_1", 1, False, 2.0)
+    pause(table, "TR_1", 1, False, 2.0)
     assert len(source.requested) == asked + 1
     source.on_packet(Packet(20, 91000, arrival=2.0), "")
     source.on_packet(Packet(21, 91000, KEY, arrival=2.0), "")
     assert [seq for seq, *_ in sink.sent] == [10, 11]
     assert sink.sent[1][1] == 1000 + 90000, "the clock went on"
-    table.pause("TR_1", "PA_1", 1, False, 2.0)
+    pause(table, "TR_1", 1, False, 2.0)
     assert len(source.requested) == asked + 1, "nothing changed"
 
 
@@ -167,14 +173,14 @@ def test_a_late_end_of_an_old_binding_leaves_the_new_one_alone(video):
     route(table, "TR_1", "PA_1", replacement, generation=2)
     assert sink.on_key_frame_request is None
     table.remove("TR_1", "PA_1", 1)
-    table.pause("TR_1", "PA_1", 1, True, 0.0)
+    pause(table, "TR_1", 1, True, 0.0)
     source.on_packet(Packet(1, payload=KEY), "")
     assert len(replacement.sent) == 1
     table.remove("TR_1", "PA_1", 2)
     source.on_packet(Packet(2, payload=KEY), "")
     assert len(replacement.sent) == 1
     table.remove("TR_none", "PA_1", 2)
-    table.pause("TR_none", "PA_1", 2, True, 0.0)
+    pause(table, "TR_none", 2, True, 0.0)
 
 
 def test_a_route_without_a_track_is_refused_and_an_ended_track_lets_go():
@@ -223,14 +229,77 @@ def test_simulcast_forwards_one_layer_and_moves_up_at_a_key_frame():
     assert table.get("TR_1").downs["PA_1"].drops == {"before switch": 1}
 
 
+def layers_of(source, layers, now, payload=KEY):
+    for number, rid in enumerate(layers):
+        source.on_packet(Packet(number * 1000 + round(now * 10), round(now * 90000), payload, arrival=now), rid)
+
+
+def test_each_subscriber_gets_the_best_layer_that_it_wants():
+    table, source = RouteTable(), Source()
+    sinks = {ceiling: Sink() for ceiling in (0, 1, BEST)}
+    table.publish("TR_1", "video", source, ["q", "h", "f"])
+    for ceiling, sink in sinks.items():
+        route(table, "TR_1", f"PA_{ceiling}", sink, ceiling=ceiling)
+    layers_of(source, "qhf", 1.0)
+    layers_of(source, "qhf", 1.1)
+    downs = table.get("TR_1").downs
+    assert {ceiling: downs[f"PA_{ceiling}"].layer for ceiling in sinks} == {0: "q", 1: "h", BEST: "f"}
+    assert {ceiling: len(sink.sent) for ceiling, sink in sinks.items()} == {0: 2, 1: 3, BEST: 4}
+
+
+def test_a_wish_for_another_layer_waits_for_its_key_frame_and_leaves_no_hole():
+    table, source, sink = RouteTable(), Source(), Sink()
+    table.publish("TR_1", "video", source, ["q", "h", "f"])
+    route(table, "TR_1", "PA_1", sink)
+    layers_of(source, "qhf", 1.0)
+    layers_of(source, "qhf", 1.1)
+    asked, sent = len(source.requested), len(sink.sent)
+    table.change("TR_1", "PA_1", 1, paused=False, ceiling=0, now=1.2)
+    assert source.requested[asked:] == ["q"]
+    layers_of(source, "qhf", 1.2, payload=b"\x11")
+    assert len(sink.sent) == sent + 1, "the old layer flows on"
+    assert table.get("TR_1").downs["PA_1"].waiting
+    layers_of(source, "qhf", 1.3)
+    layers_of(source, "qhf", 1.4, payload=b"\x11")
+    assert table.get("TR_1").downs["PA_1"].layer == "q"
+    numbers = [seq for seq, *_ in sink.sent]
+    assert numbers == list(range(numbers[0], numbers[0] + sent + 3))
+    table.change("TR_1", "PA_1", 1, paused=False, ceiling=0, now=1.5)
+    assert len(source.requested) == asked + 1, "nothing changed"
+    table.change("TR_1", "PA_1", 1, paused=False, ceiling=BEST, now=1.6)
+    assert source.requested[-1] == "f"
+
+
+def test_a_key_frame_of_the_layer_that_is_awaited_is_asked_for_again():
+    table, source, low, high = RouteTable(), Source(), Sink(), Sink()
+    table.publish("TR_1", "video", source, ["q", "f"])
+    route(table, "TR_1", "PA_0", low, ceiling=0)
+    route(table, "TR_1", "PA_1", high)
+    layers_of(source, "qf", 1.0, payload=b"\x11")
+    source.requested.clear()
+    layers_of(source, "qf", 1.6, payload=b"\x11")
+    assert sorted(source.requested) == ["f", "q"]
+    low.on_key_frame_request()
+    assert source.requested[-1] == "q"
+
+
 def test_a_layer_that_falls_silent_is_given_up():
     selector = LayerSelector(["q", "h", "f"])
     assert selector.seen("f", 0.0)
     for tick in range(1, 30):
         selector.seen("q", tick * 0.1)
-        assert selector.target == ("f" if tick * 0.1 <= 2.0 else "q")
+        assert selector.best(BEST) == ("f" if tick * 0.1 <= 2.0 else "q")
     assert selector.seen("f", 3.0)
-    assert selector.target == "f"
+    assert selector.best(BEST) == "f"
+
+
+def test_no_layer_below_the_ceiling_means_the_lowest():
+    selector = LayerSelector(["q", "h", "f"])
+    assert selector.best(BEST) == ""
+    selector.seen("f", 0.0)
+    assert selector.best(0) == "f"
+    selector.seen("h", 0.1)
+    assert selector.best(0) == "h"
 
 
 def test_layers_are_ordered_by_meaning_and_strangers_are_bounded():
@@ -240,7 +309,7 @@ def test_layers_are_ordered_by_meaning_and_strangers_are_bounded():
     for number in range(100):
         selector.seen(f"stranger{number}", 0.0)
     assert selector.seen("q", 0.1)
-    assert selector.target == "q"
+    assert selector.best(BEST) == "q"
     assert not selector.seen("stranger0", 0.2)
     assert len(selector._rank) == 8
 

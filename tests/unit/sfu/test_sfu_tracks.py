@@ -2,11 +2,13 @@
 
 import itertools
 
+import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from livekit.protocol import models, rtc
 
-from sfu.tracks import Action, OfferedSection, Publications, Sections, Subscription, TrackInfo, reconcile
+from sfu.tracks import Action, OfferedSection, Publications, Sections, Subscription, TrackInfo, Wish, reconcile
 
 
 def section(mid, kind="audio", sends=False, receives=True, track_id=""):
@@ -78,6 +80,40 @@ def test_track_info_as_a_message_keeps_what_the_publisher_asked_for():
     assert message.layers[0].width == 320
     assert message.codecs[0].mime_type == "video/VP8"
     assert message.version.unix_micro == live.version
+
+
+@pytest.mark.parametrize(
+    ("wish", "ceiling"),
+    [
+        ({}, 2),
+        ({"quality": 0}, 0),
+        ({"quality": 1}, 1),
+        ({"quality": 2}, 2),
+        ({"quality": 9}, 2),
+        ({"width": 320, "height": 180}, 0),
+        ({"width": 100, "height": 60}, 0),
+        ({"width": 322, "height": 181}, 1),
+        ({"width": 360, "height": 640}, 1),  # upright
+        ({"width": 640}, 2),
+        ({"width": 1280, "height": 720}, 2),
+        ({"width": 3840, "height": 2160, "quality": 0}, 2),
+    ],
+)
+def test_a_wish_means_the_lowest_layer_that_fulfils_it(wish, ceiling):
+    layers = [
+        models.VideoLayer(quality=models.VideoQuality.HIGH, width=1280, height=720),
+        models.VideoLayer(quality=models.VideoQuality.LOW, width=320, height=180),
+        models.VideoLayer(quality=models.VideoQuality.MEDIUM, width=640, height=360),
+    ]
+    request = asked("c", models.TrackType.VIDEO, width=1280, height=720, layers=layers).SerializeToString()
+    announced = TrackInfo(sid="TR_1", kind="video", width=1280, height=720, rids=("f", "q", "h"), request=request)
+    halved = attrs.evolve(announced, request=b"")
+    assert Wish(**wish).ceiling(announced) == Wish(**wish).ceiling(halved) == ceiling
+
+
+def test_a_wish_for_a_track_without_layers_changes_nothing():
+    info = TrackInfo(sid="TR_1", kind="video")
+    assert Wish(quality=0).ceiling(info) == Wish(width=9, height=9).ceiling(info) == Wish().ceiling(info) == 0
 
 
 def test_a_section_is_matched_by_client_id_then_by_being_the_only_one():

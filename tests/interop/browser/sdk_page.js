@@ -1,0 +1,71 @@
+// A page of somebody who uses LiveKit's JavaScript SDK as it is; loaded behind livekit-client, driven by the test.
+window.person = (() => {
+  const {Room, RoomEvent, VideoQuality} = LivekitClient;
+  const room = new Room();
+  const heard = [];
+  const written = [];
+
+  room.on(RoomEvent.TrackSubscribed, (track) => document.body.append(track.attach()));
+  room.on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()));
+  room.on(RoomEvent.DataReceived, (data, from, kind, topic) =>
+    heard.push([from?.identity ?? "", topic ?? "", new TextDecoder().decode(data)]));
+  room.registerTextStreamHandler("letters", async (reader, from) =>
+    written.push([from.identity, (await reader.readAll()).length]));
+  room.registerRpcMethod("length", async ({payload}) => String(payload.length));
+
+  const pictures = (identity) => [...(room.remoteParticipants.get(identity)?.videoTrackPublications.values() ?? [])];
+
+  return {
+    room, heard, written,
+
+    async join({url, token}) {
+      await room.connect(url, token);
+      await room.localParticipant.enableCameraAndMicrophone();
+      return room.localParticipant.sid;
+    },
+
+    // identity -> {energy, frames, width} of what is received of the others
+    async perceived() {
+      const seen = {};
+      for (const other of room.remoteParticipants.values()) {
+        const entry = (seen[other.identity] = {energy: 0, frames: 0, width: 0, sid: other.sid});
+        for (const {track} of other.trackPublications.values()) {
+          for (const each of (await track?.getRTCStatsReport())?.values() ?? []) {
+            if (each.type !== "inbound-rtp") continue;
+            if (each.kind === "audio") entry.energy = each.totalAudioEnergy ?? 0;
+            else Object.assign(entry, {frames: each.framesDecoded, width: each.frameWidth ?? 0});
+          }
+        }
+      }
+      return seen;
+    },
+
+    async say({text, topic, reliable}) {
+      await room.localParticipant.publishData(new TextEncoder().encode(text), {reliable, topic});
+    },
+
+    async write(length) {
+      await room.localParticipant.sendText("x".repeat(length), {topic: "letters"});
+    },
+
+    async ask({who, length}) {
+      return room.localParticipant.performRpc({destinationIdentity: who, method: "length", payload: "y".repeat(length)});
+    },
+
+    wish({of, quality}) {
+      for (const publication of pictures(of)) publication.setVideoQuality(VideoQuality[quality]);
+    },
+
+    want({of, wanted}) {
+      for (const publication of pictures(of)) publication.setSubscribed(wanted);
+    },
+
+    async lose(scenario) {
+      const back = new Promise((resolve) => room.once(RoomEvent.Reconnected, resolve));
+      const began = performance.now();
+      await room.simulateScenario(scenario);
+      await back;
+      return Math.round(performance.now() - began);
+    },
+  };
+})();
