@@ -28,7 +28,8 @@ def run(data: bytes) -> None:
     how = program.byte()
     message = program.rest()
     router = DataRouter()
-    routed, receivers = router.route(message, _SENDER, bool(how & 3), _OTHERS)
+    stamped, receivers = router.route(message, _SENDER, bool(how & 3), _OTHERS)
+    routed = stamped.data
     try:
         given = models.DataPacket.FromString(message)
     except ProtobufDecodeError:
@@ -37,14 +38,15 @@ def run(data: bytes) -> None:
     if not how & 3:
         check(not receivers and not routed, "routed without permission")
         return
-    stamped = models.DataPacket.FromString(routed)
-    check(stamped.participant_sid == "PA_sender" and stamped.participant_identity == "ada", "not stamped")
-    check(stamped.WhichOneof("value") == given.WhichOneof("value"), "another kind of packet")
+    check(stamped.sequence == given.sequence, "another number")
+    packet = models.DataPacket.FromString(routed)
+    check(packet.participant_sid == "PA_sender" and packet.participant_identity == "ada", "not stamped")
+    check(packet.WhichOneof("value") == given.WhichOneof("value"), "another kind of packet")
     wanted = set(given.destination_identities)
     if given.WhichOneof("value") == "user":
-        check(stamped.user.payload == given.user.payload, "another payload")
+        check(packet.user.payload == given.user.payload, "another payload")
         wanted |= set(given.user.destination_identities)
-        check(stamped.user.participant_sid == "PA_sender", "not stamped for old clients")
+        check(packet.user.participant_sid == "PA_sender", "not stamped for old clients")
     if wanted and not given.user.destination_sids:
         check(all(each.identity in wanted for each in receivers), "told to somebody who was not named")
     _queue(LOSSY if how & 4 else RELIABLE, routed, how >> 3)

@@ -30,11 +30,13 @@ class Stamped:
     Attributes:
         identities: the only receivers by identity; empty for everybody else.
         sids: the only receivers by session id (an old form); empty for everybody else.
+        sequence: the sender's number of it, 0 for one that may be lost.
     """
 
     data: bytes
     identities: frozenset[str]
     sids: frozenset[str]
+    sequence: int
 
     def is_for(self, sid: str, identity: str) -> bool:
         """Whether this participant gets it."""
@@ -62,4 +64,4 @@ def stamp(data: bytes, sid: str, identity: str) -> Stamped:
         packet.user.participant_identity = identity
         identities.update(packet.user.destination_identities)
         sids.update(packet.user.destination_sids)
-    return Stamped(packet.SerializeToString(), frozenset(identities), frozenset(sids))
+    return Stamped(packet.SerializeToString(), frozenset(identities), frozenset(sids), packet.sequence)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pystack.errors import DecodeError
-from sfu.data.packets import stamp
+from sfu.data.packets import Stamped, stamp
 
 __all__ = ["DataRouter", "Receiver"]
 
@@ -21,6 +21,8 @@ class Receiver(Protocol):
 
 
 R = TypeVar("R", bound=Receiver)
+
+_NOTHING: Final = Stamped(b"", frozenset(), frozenset(), 0)
 
 
 class DataRouter:
@@ -37,21 +39,21 @@ class DataRouter:
 
     def route(
         self, message: bytes, sender: Receiver, permitted: bool, others: Iterable[R], *, anonymous: bool = False
-    ) -> tuple[bytes, list[R]]:
-        """The message as its receivers get it, and who they are (never the sender).
+    ) -> tuple[Stamped, list[R]]:
+        """The message as its receivers get it, and who they are (never the sender; nobody, if it is refused).
 
         ``anonymous`` is for a sender whom the others cannot see: they do not learn who it was either.
         """
         if not permitted:
             self._drop("not permitted")
-            return b"", []
+            return _NOTHING, []
         try:
             stamped = stamp(message, "" if anonymous else sender.sid, "" if anonymous else sender.identity)
         except DecodeError:
             self._drop("undecodable")
-            return b"", []
+            return _NOTHING, []
         self.messages += 1
-        return stamped.data, [each for each in others if stamped.is_for(each.sid, each.identity)]
+        return stamped, [each for each in others if stamped.is_for(each.sid, each.identity)]
 
     def _drop(self, why: str) -> None:
         self.drops[why] = self.drops.get(why, 0) + 1

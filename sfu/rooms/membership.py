@@ -6,6 +6,8 @@ is out of the roster before any event about it is made, so every count in an eve
 
 from __future__ import annotations
 
+from typing import Final
+
 from livekit.protocol import models, rtc
 
 from pystack.base import Backoff, Machine
@@ -28,6 +30,9 @@ from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offers, SignalSession
 
 __all__ = ["Membership", "RoomFull"]
+
+_MISSED: Final = 1000
+"""Departures that are kept for somebody who is away."""
 
 
 class RoomFull(InvalidArgument):
@@ -91,12 +96,44 @@ class Membership:
         self._context.tell_of(ParticipantJoined, participant)
         self._subscribing.became_active(participant)
 
+    def signal_lost(self, participant: Participant, now: float) -> None:
+        """Its signalling is lost: while its media may go on, it is kept for a while, to come back."""
+        patience = self._context.options.resume_timeout
+        if not patience or not participant.active:
+            self.depart(participant, LeaveReason.SIGNAL_CLOSE, now, "the signal connection closed", tell=False)
+        elif participant.missed is None:
+            participant.missed = []
+            self._context.timers.set(f"away:{participant.sid}", now + patience)
+
+    def resumed(self, participant: Participant, now: float, last_sequence: int) -> None:
+        """Its signalling is back: tell it how everything is by now."""
+        context = self._context
+        missed, participant.missed = participant.missed or [], None
+        context.timers.cancel(f"away:{participant.sid}")
+        welcome = rtc.ReconnectResponse(server_info=self._server(), last_message_seq=last_sequence)
+        context.outbox.send(participant.sid, rtc.SignalResponse(reconnect=welcome))
+        present = [each for each in context.roster.others(participant) if not each.grants.hidden]
+        told = [*missed, *map(participant_message, [*present, participant])]
+        context.outbox.send(participant.sid, rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=told)))
+        context.outbox.send(
+            participant.sid, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=context.room_message()))
+        )
+        self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
+
     def depart(
-        self, participant: Participant, reason: LeaveReason, now: float, message: str, *, tell: bool = True
+        self,
+        participant: Participant,
+        reason: LeaveReason,
+        now: float,
+        message: str,
+        *,
+        tell: bool = True,
+        come_back: bool = False,
     ) -> None:
         """Let somebody go: the only way out. Awaits nobody; harmless when it has left already.
 
-        ``message`` is for people and logs; ``tell`` is whether a ``leave`` message may still reach the client.
+        ``message`` is for people and logs; ``tell`` is whether a ``leave`` message may still reach the client, and
+        ``come_back`` whether that asks it to join anew whatever the reason is.
         """
         context = self._context
         if not context.roster.remove(participant):
@@ -105,19 +142,22 @@ class Membership:
         duration = now - since if since is not None else 0.0
         context.events.append(ParticipantClosed(participant.sid, participant.identity, reason, duration, message))
         if tell:
+            action = rtc.LeaveRequest.RECONNECT if come_back else leave_action(reason)
             leave = rtc.LeaveRequest(
                 reason=int(reason),  # type: ignore[arg-type]
-                action=leave_action(reason),
-                can_reconnect=leave_action(reason) != rtc.LeaveRequest.DISCONNECT,
+                action=action,
+                can_reconnect=action != rtc.LeaveRequest.DISCONNECT,
             )
             context.outbox.send(participant.sid, rtc.SignalResponse(leave=leave))
         context.timers.cancel(f"join:{participant.sid}")
+        context.timers.cancel(f"away:{participant.sid}")
         self._negotiation.left(participant)
         self._subscribing.participant_left(participant)
         ended = participant.publications.clear()
         participant.reason = int(reason)
         participant.machine.move(ParticipantInput.LEFT)
         announce(participant, context.roster, context.outbox)
+        self._remember(participant, now)
         for info in ended:
             context.tell_of(TrackUnpublished, participant, info)
         self._subscribing.tracks_changed(participant, (), ended, now)
@@ -125,6 +165,23 @@ class Membership:
         context.changed(now)
         if not any(not each.dependent for each in context.roster):
             context.timers.set("empty", now + context.options.departure_timeout)
+
+    def _remember(self, departed: Participant, now: float) -> None:
+        """Who is away cannot hear of it now; one that missed too much joins anew instead."""
+        for other in () if departed.grants.hidden else self._context.roster:
+            if other.missed is not None:
+                other.missed.append(participant_message(departed))
+                if len(other.missed) >= _MISSED:
+                    self._context.timers.set(f"away:{other.sid}", now)
+
+    def _server(self) -> models.ServerInfo:
+        options = self._context.options
+        return models.ServerInfo(
+            edition=models.ServerInfo.Edition.Standard,
+            version=options.server_version,
+            protocol=16,
+            debug_info=options.about,
+        )
 
     def _welcome(self, participant: Participant) -> rtc.JoinResponse:
         context, options = self._context, self._context.options
@@ -136,12 +193,7 @@ class Membership:
             participant=own,
             other_participants=[participant_message(each) for each in others],
             server_version=options.server_version,
-            server_info=models.ServerInfo(
-                edition=models.ServerInfo.Edition.Standard,
-                version=options.server_version,
-                protocol=16,
-                debug_info=options.about,
-            ),
+            server_info=self._server(),
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
             subscriber_primary=False,

@@ -15,6 +15,7 @@ class RoomOptions:
 
     Attributes:
         join_timeout: from joining to a working transport; after that the participant is removed.
+        resume_timeout: how long a participant whose transport works is kept when its signalling is lost; 0 for not.
         empty_timeout: how long a room lives that nobody ever joined.
         departure_timeout: how long a room lives after the last participant left.
         negotiation_timeout: how long one offer may take to be answered.
@@ -31,6 +32,7 @@ class RoomOptions:
     """
 
     join_timeout: float = 60.0
+    resume_timeout: float = 20.0
     empty_timeout: float = 300.0
     departure_timeout: float = 20.0
     negotiation_timeout: float = 15.0

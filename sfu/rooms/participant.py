@@ -68,6 +68,7 @@ class Participant:
         active_since: monotonic seconds of the first working transport, ``None`` before.
         subscriptions: by track sid.
         retries: how long to wait before unmet subscriptions are looked at again.
+        missed: who left while its signalling was lost, to be told when it comes back; ``None`` while it is there.
         reason: why it left, 0 while it is here.
     """
 
@@ -90,6 +91,7 @@ class Participant:
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     sections: Sections = attrs.field(factory=Sections)
     rules: SubscriptionRules = attrs.field(factory=SubscriptionRules)
+    missed: list[models.ParticipantInfo] | None = None
     reason: int = 0
 
     @property

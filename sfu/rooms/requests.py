@@ -105,6 +105,22 @@ class Requests:
         )
         self.subscribing.wish(participant, setting.track_sids, wish)
 
+    def handle_sync_state(self, participant: Participant, state: rtc.SyncState, now: float) -> None:
+        """The client, back from a lost signal connection, says how it remembers things."""
+        unknown = [
+            each.track.sid for each in state.publish_tracks if not participant.publications.knows(each.track.sid)
+        ]
+        if unknown:
+            why = f"the client publishes {unknown[0][:64]!r}, which is not known here"
+            self.membership.depart(participant, LeaveReason.STATE_MISMATCH, now, why, come_back=True)
+            return
+        for sid in state.track_sids_disabled:
+            subscription = participant.subscriptions.get(sid)
+            if subscription is not None:
+                self.subscribing.wish(participant, [sid], attrs.evolve(subscription.wish, disabled=True))
+        if state.HasField("subscription"):
+            self.handle_subscription(participant, state.subscription, now)
+
     def handle_subscription_permission(
         self, participant: Participant, permission: rtc.SubscriptionPermission, now: float
     ) -> None:
@@ -169,6 +185,7 @@ _HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]]
     "mute": Requests.handle_mute,
     "subscription": Requests.handle_subscription,
     "track_setting": Requests.handle_track_setting,
+    "sync_state": Requests.handle_sync_state,
     "subscription_permission": Requests.handle_subscription_permission,
     "update_metadata": Requests.handle_update_metadata,
     "leave": Requests.handle_leave,

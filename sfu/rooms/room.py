@@ -145,6 +145,30 @@ class Room:
         if participant is not None:
             self._membership.depart(participant, reason, now, message, tell=tell)
 
+    def signal_lost(self, sid: str, now: float) -> None:
+        """The participant's signalling is lost; its media may go on, and it may come back."""
+        participant = self._context.roster.get(sid)
+        if participant is not None:
+            self._membership.signal_lost(participant, now)
+
+    def resume(self, identity: str, sid: str, now: float, *, last_sequence: int = 0) -> bool:
+        """A client is back with new signalling, and wants to go on as the participant that it was.
+
+        Args:
+            identity: as its token says.
+            sid: the session that it wants back; ``""`` is the one of its identity.
+            now: the time.
+            last_sequence: of its reliable data messages, the number of the last that arrived.
+
+        Returns:
+            whether it can; else it has to join anew.
+        """
+        participant = self._context.roster.by_identity(identity)
+        if participant is None or sid not in {"", participant.sid} or not participant.active:
+            return False
+        self._membership.resumed(participant, now, last_sequence)
+        return True
+
     def connected(self, sid: str, now: float) -> None:
         """The participant's transport works."""
         participant = self._context.roster.get(sid)
@@ -206,6 +230,9 @@ class Room:
     def _expire(self, what: str, participant: Participant, now: float) -> None:
         if what == "join":
             self._membership.depart(participant, LeaveReason.JOIN_FAILURE, now, "no transport within the join time-out")
+        elif what == "away":
+            why = "the signal connection did not come back"
+            self._membership.depart(participant, LeaveReason.SIGNAL_CLOSE, now, why, tell=False)
         elif what == "offer":
             self.negotiation_failed(participant.sid, "the offer was not answered in time", now)
         elif what == "retry":

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from livekit.protocol import rtc
 
 from pystack.base import SecretRandomness
@@ -75,8 +75,11 @@ async def _signal(request: web.Request) -> web.StreamResponse:
     socket = SignalSocket(ws, text=hello.text)
     try:
         if hello.reconnect:
-            # Sessions are not kept for a client whose signalling broke: it joins anew, which SDKs do by themselves.
-            _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+            found = runtime.resume(room, admission, hello, socket)
+            if found is None:  # it joins anew then, which SDKs do by themselves
+                _leave(socket, LeaveReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+            else:
+                await _serve(request, ws, socket, *found)
         else:
             try:
                 host, member = runtime.join(room, admission, hello, socket)
@@ -95,8 +98,14 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     pace = Pace(loop.time())
+    gone = False
     try:
         async for message in ws:
+            if member.socket is not socket:
+                break  # the client is back through another one
+            if message.type is WSMsgType.ERROR:
+                gone = True  # not what WebSocket allows, or too much at once: whoever writes that is not waited for
+                break
             if message.type is WSMsgType.BINARY:
                 socket.text = False
                 host.receive(member, message.data)
@@ -113,7 +122,8 @@ async def _serve(
                 if request.transport is None or request.transport.is_closing():
                     break  # what it sent before it vanished interests nobody any more
     finally:
-        host.signal_lost(member)
+        # A page that is closed says that it goes away; a network that is lost says nothing.
+        host.signal_lost(member, socket, gone=gone or ws.close_code == WSCloseCode.GOING_AWAY)
 
 
 def _leave(socket: SignalSocket, reason: LeaveReason, action: rtc.LeaveRequest.Action) -> None:

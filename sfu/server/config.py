@@ -41,6 +41,7 @@ class Config:
     max_participants: int = 0
     max_rooms: int = 0
     join_timeout: float = 60.0
+    resume_timeout: float = 20.0
     empty_timeout: float = 300.0
     departure_timeout: float = 20.0
     log_level: str = "info"
@@ -52,6 +53,7 @@ class Config:
         return RoomOptions(
             max_participants=self.max_participants,
             join_timeout=self.join_timeout,
+            resume_timeout=self.resume_timeout,
             empty_timeout=self.empty_timeout,
             departure_timeout=self.departure_timeout,
             about=f"sfu {version}",
@@ -189,6 +191,11 @@ SETTINGS: Final = (
     Setting("max_participants", _whole, "participants in one room; 0 for no limit"),
     Setting("max_rooms", _whole, "rooms at one time; 0 for no limit"),
     Setting("join_timeout", _seconds, "seconds from joining to a working connection"),
+    Setting(
+        "resume_timeout",
+        _seconds,
+        "seconds that a client may take to come back when its signalling is lost; 0 for none",
+    ),
     Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),
     Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),
     Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),

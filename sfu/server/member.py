@@ -20,16 +20,25 @@ class Member:
     Attributes:
         sid: the participant's session id.
         identity: its identity.
-        socket: for signalling to it.
+        socket: for signalling to it; ``None`` while that is lost.
         media: its transport.
+        last_sequence: of its reliable data messages, the number of the last that arrived.
     """
 
     def __init__(self, host: RoomHost, sid: str, identity: str, socket: SignalSocket) -> None:
         self.sid = sid
         self.identity = identity
-        self.socket = socket
+        self.socket: SignalSocket | None = None
+        self.last_sequence = 0
         self._host: RoomHost | None = host
         self.media: MediaSession = host.open_media(self)
+        self.take_socket(socket)
+
+    def take_socket(self, socket: SignalSocket) -> None:
+        """Speak to the client through this one from now on."""
+        if self.socket is not None:
+            self.socket.finish()
+        self.socket = socket
         socket.on_overflow = self.socket_overflow
 
     # ------------------------------------------------------------------ what the transport tells
@@ -70,7 +79,8 @@ class Member:
         """Let go of both sides; what is queued for the client still goes out."""
         self._host = None
         self.media.close()
-        self.socket.finish()
+        if self.socket is not None:
+            self.socket.finish()
 
     def stats(self) -> dict[str, Any]:
         """What the debug page shows."""

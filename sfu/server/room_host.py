@@ -51,6 +51,7 @@ class RoomHost:
     Attributes:
         room: the core that decides.
         routes: which track flows to whom.
+        unheard: signalling frames for somebody without a socket.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RoomHost:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._pumping = False
+        self.unheard = 0
         self._log = structlog.get_logger("sfu.room").bind(room=room.name)
         self.pump()
 
@@ -90,11 +92,27 @@ class RoomHost:
         self.room.receive(frame, member.sid, self._loop.time())
         self.pump()
 
-    def signal_lost(self, member: Member) -> None:
-        """The client's socket is gone; without resume that is the end of the participant."""
-        self.room.leave(
-            member.sid, LeaveReason.SIGNAL_CLOSE, self._loop.time(), "the signal connection closed", tell=False
-        )
+    def resume(self, identity: str, sid: str, socket: SignalSocket) -> Member | None:
+        """A client is back with a new socket; ``None`` if there is nothing to go on with."""
+        participant = self.room.roster.by_identity(identity)
+        member = self._members.get(participant.sid) if participant is not None else None
+        if member is None or not self.room.resume(identity, sid, self._loop.time(), last_sequence=member.last_sequence):
+            return None
+        member.take_socket(socket)
+        self._log.info("participant resumed", identity=identity, participant=member.sid)
+        self.pump()
+        return member
+
+    def signal_lost(self, member: Member, socket: SignalSocket, *, gone: bool) -> None:
+        """A socket of the client has ended; ``gone`` if it is not expected to come back."""
+        if member.socket is not socket:
+            return  # it has another by now
+        member.socket = None
+        if gone:
+            why = "the signal connection closed for good"
+            self.room.leave(member.sid, LeaveReason.SIGNAL_CLOSE, self._loop.time(), why, tell=False)
+        else:
+            self.room.signal_lost(member.sid, self._loop.time())
         self.pump()
 
     def connected(self, member: Member) -> None:
@@ -115,8 +133,9 @@ class RoomHost:
         others = [member for member in self._members.values() if member is not sender]
         grants = participant.grants
         stamped, receivers = self._data.route(message, sender, grants.can_publish_data, others, anonymous=grants.hidden)
+        sender.last_sequence = stamped.sequence or sender.last_sequence
         for receiver in receivers:
-            receiver.media.deliver(label, stamped)
+            receiver.media.deliver(label, stamped.data)
 
     def plan(self, member: Member, offer_id: int, sections: Sequence[OfferedSection]) -> tuple[SectionPlan, ...] | None:
         """What the sections of an offer carry."""
@@ -136,7 +155,7 @@ class RoomHost:
 
     def end(self, reason: LeaveReason) -> list[SignalSocket]:
         """End the room; return the sockets that are still being flushed."""
-        sockets = [member.socket for member in self._members.values()]
+        sockets = [member.socket for member in self._members.values() if member.socket is not None]
         self.room.end(self._loop.time(), reason)
         self.pump()
         return sockets
@@ -153,8 +172,10 @@ class RoomHost:
                 frames = self.room.flush(self._loop.time())
                 for frame, sid in frames:
                     member = self._members.get(str(sid))
-                    if member is not None:
+                    if member is not None and member.socket is not None:
                         member.socket.send(frame)
+                    else:
+                        self.unheard += 1
                 events = self.room.take_events()
                 for event in events:
                     self._carry_out(event)
@@ -314,6 +335,7 @@ class RoomHost:
                     "identity": participant.identity,
                     "name": participant.name,
                     "state": participant.state.name,
+                    "signalling": "lost" if participant.missed is not None else "there",
                     "tracks": [info.sid for info in participant.publications],
                     "transport": self._members[participant.sid].stats() if participant.sid in self._members else None,
                 }
@@ -321,5 +343,5 @@ class RoomHost:
             ],
             "tracks": tracks,
             "data": {"messages": self._data.messages, "drops": self._data.drops},
-            "drops": self.room.drops,
+            "drops": self.room.drops | ({"unheard": self.unheard} if self.unheard else {}),
         }

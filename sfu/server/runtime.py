@@ -106,6 +106,14 @@ class Runtime:
         except RoomFull as error:
             raise Refused(str(error)) from None
 
+    def resume(
+        self, room: str, admission: Admission, hello: ClientHello, socket: SignalSocket
+    ) -> tuple[RoomHost, Member] | None:
+        """Let a client go on with its session; ``None`` if it has to join anew."""
+        host = self._rooms.get(room)
+        member = host.resume(admission.identity, hello.resume_sid, socket) if host is not None else None
+        return (host, member) if host is not None and member is not None else None
+
     async def close(self) -> None:
         """Tell every client that the server goes away, and let that go out; bounded."""
         self._closing = True

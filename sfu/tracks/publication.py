@@ -45,6 +45,12 @@ class Publications:
         """The live track with this sid."""
         return self._live.get(sid)
 
+    def knows(self, sid: str) -> bool:
+        """Whether the track is live, or on its way to be."""
+        return sid in self._live or any(
+            info.sid == sid for table in (self._pending, self._matched) for info in table.values()
+        )
+
     def first_subscriber(self, sid: str) -> bool:
         """A live track flows to somebody; whether that is for the first time (its publisher is told once)."""
         if sid in self._subscribed or sid not in self._live:

@@ -125,6 +125,26 @@ def test_the_sdk_chooses_the_layer_that_it_gets(publisher):
     run(body)
 
 
+@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+def test_the_sdk_goes_on_after_its_signalling_was_lost(kind):
+    async def body():
+        async with meeting(kind, "chromium") as people:
+            await all_perceive_each_other(people)
+            ada, grace = people
+            before = (await grace.do("perceived"))[ada.name]
+            print("resumed after", await ada.do("lose", "signal-reconnect"), "ms")
+            await until(lambda: grace.perceives(ada, beyond=before["frames"] + 40), 30, "the pictures do not go on")
+            await until(lambda: ada.perceives(grace), 20, "nothing comes back")
+            assert (await grace.do("perceived"))[ada.name]["sid"] == before["sid"], "the session ended"
+            await ada.do("say", {"text": "still here", "topic": "talk", "reliable": True})
+            await until(lambda: _includes(grace, "heard", [[ada.name, "talk", "still here"]]), 20, "no data packets")
+            print("joined anew after", await ada.do("lose", "full-reconnect"), "ms")
+            await until(lambda: grace.perceives(ada, beyond=40), 30, "no pictures of the new session")
+            assert (await grace.do("perceived"))[ada.name]["sid"] != before["sid"]
+
+    run(body)
+
+
 async def _includes(person: Person, what: str, wanted: list[Any]) -> bool:
     there = await person.look(what)
     return all(each in there for each in wanted)

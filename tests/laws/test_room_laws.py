@@ -62,7 +62,9 @@ _requests = st.one_of(
 
 class TestRoomLaws(CoreLaws):
     def make(self, seed):
-        options = RoomOptions(join_timeout=3.0, empty_timeout=30.0, departure_timeout=5.0, negotiation_timeout=2.0)
+        options = RoomOptions(
+            join_timeout=3.0, resume_timeout=4.0, empty_timeout=30.0, departure_timeout=5.0, negotiation_timeout=2.0
+        )
         room = Room("laws", options, SeededRandomness(seed), START, epoch=1.7e9)
         return Scenario(
             sides=[Side("room", room, path="PA_stranger")],
@@ -83,6 +85,12 @@ class TestRoomLaws(CoreLaws):
                 Command(
                     "leave",
                     lambda core, index, now: core.leave(_sid(core, index), LeaveReason.SIGNAL_CLOSE, now, "law"),
+                    _small,
+                ),
+                Command("lost", lambda core, index, now: core.signal_lost(_sid(core, index), now), _small),
+                Command(
+                    "resume",
+                    lambda core, index, now: core.resume(_IDENTITIES[index % 3], "", now, last_sequence=index),
                     _small,
                 ),
                 Command(

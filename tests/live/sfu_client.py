@@ -61,10 +61,25 @@ class Client:
         await self.reliable.wait_open(timeout=10)
         return self
 
-    async def offer(self):
+    async def resume(self):
+        """Come back through a new socket; return whether the server goes on with this session."""
+        if self.left.done():
+            self.left = asyncio.get_running_loop().create_future()
+        self.ws = await self.http.ws_connect("/rtc/v1", params=self.query | {"reconnect": "1", "sid": self.sid})
+        first = rtc.SignalResponse.FromString((await self.ws.receive()).data)
+        self.seen.append(first)
+        second = rtc.SignalResponse.FromString((await self.ws.receive()).data) if first.HasField("reconnect") else None
+        if second is None:
+            return False
+        self.seen.append(second)
+        self.reader.cancel()
+        self.reader = asyncio.ensure_future(self.read())
+        return True
+
+    async def offer(self, *, ice_restart=False):
         self.offers += 1
         self.answered.clear()
-        await self.peer.set_local_description(await self.peer.create_offer())
+        await self.peer.set_local_description(await self.peer.create_offer(ice_restart=ice_restart))
         await self.send(offer=rtc.SessionDescription(type="offer", sdp=self.peer.local_description.sdp, id=self.offers))
         await asyncio.wait_for(self.answered.wait(), 10)
 

@@ -109,7 +109,7 @@ def test_a_closed_doorkeeper_keeps_nobody_in_mind():
 
 def test_a_flood_of_signalling_is_read_slowly_and_the_others_go_on():
     async def main():
-        async with serving() as (_, http):
+        async with serving(resume_timeout=1) as (_, http):
             ada, grace = await Client(http, "ada").join(), await Client(http, "grace").join()
             mallory = await Client(http, "mallory").join()
             await mallory.publish("audio", "c")

@@ -168,6 +168,99 @@ def test_a_resume_is_refused_with_the_advice_to_join_anew():
     run(main())
 
 
+@pytest.mark.parametrize("loss", ["aborted", "closed", "unnoticed"])
+def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss):
+    async def main():
+        async with serving() as (server, http):
+            ada, grace, joan = [await Client(http, name).join() for name in ("ada", "grace", "joan")]
+            sender = await ada.publish("audio", "voice")
+            track = ada.published["voice"]
+            await until(lambda: grace.receiver(track) is not None)
+            heard = []
+            grace.receiver(track).on_packet = lambda packet, rid: heard.append(packet.sequence_number)
+            pt = sender.require_codec("opus").payload_type
+            numbers = itertools.count(1)
+
+            async def heard_more(count):
+                wanted = len(heard) + count
+                while len(heard) < wanted:
+                    number = next(numbers)
+                    sender.write(opus(number), payload_type=pt)
+                    await asyncio.sleep(0.002)
+                    assert number < 5000
+
+            packet = models.DataPacket(sequence=7, user=models.UserPacket(payload=b"x"))
+            await ada.reliable.write(packet.SerializeToString())
+            await heard_more(20)
+            room = server.runtime._rooms["demo"].room
+            ada.seen.clear()
+            if loss == "aborted":
+                ada.ws._response.connection.transport.abort()
+            elif loss == "closed":
+                await ada.ws.close()
+            if loss != "unnoticed":
+                await until(lambda: room.participant(ada.sid).missed is not None)
+                await joan.close()
+                await until(lambda: len(room.roster) == 2)
+            await heard_more(20)
+            sid = ada.sid
+            assert await ada.resume(), "refused"
+            assert ada.seen[0].reconnect.last_message_seq == 7
+            assert ada.seen[0].reconnect.server_info.version
+            told = {each.identity: each.state for each in ada.seen[1].update.participants}
+            gone = (
+                models.ParticipantInfo.State.DISCONNECTED
+                if loss != "unnoticed"
+                else models.ParticipantInfo.State.ACTIVE
+            )
+            active = models.ParticipantInfo.State.ACTIVE
+            assert told == {"grace": active, "joan": gone, "ada": active}
+            await ada.offer(ice_restart=True)
+            await ada.peer.wait_connected(timeout=10)
+            await heard_more(20)
+            second = await ada.publish("audio", "another")
+            await until(lambda: grace.receiver(ada.published["another"]) is not None)
+            assert second is not None
+            assert (room.participant(sid).identity, grace.people["ada"].sid) == ("ada", sid)
+            assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(heard)), "the others noticed nothing"
+            for client in (ada, grace, joan):
+                await client.close()
+            await until(lambda: len(room.roster) == 0)
+
+    run(main())
+
+
+def test_a_client_that_remembers_what_the_server_does_not_joins_anew():
+    async def main():
+        async with serving() as (_, http):
+            ada = await Client(http, "ada").join()
+            await ada.ws.close()
+            assert await ada.resume()
+            lost = rtc.TrackPublishedResponse(cid="c", track=models.TrackInfo(sid="TR_unknown"))
+            await ada.send(sync_state=rtc.SyncState(publish_tracks=[lost]))
+            leave = await asyncio.wait_for(ada.left, 10)
+            assert (leave.reason, leave.action) == (models.DisconnectReason.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+            assert not await ada.resume(), "it has left"
+            await ada.close()
+
+    run(main())
+
+
+def test_nobody_resumes_somebody_else():
+    async def main():
+        async with serving() as (_, http):
+            ada, mallory = await Client(http, "ada").join(), await Client(http, "mallory").join()
+            mallory.sid, own = ada.sid, mallory.sid
+            assert not await mallory.resume()
+            mallory.sid = own
+            assert await mallory.resume()
+            assert not ada.left.done()
+            for client in (ada, mallory):
+                await client.close()
+
+    run(main())
+
+
 # ---------------------------------------------------------------------- rooms
 
 
@@ -410,9 +503,10 @@ def test_a_client_that_does_not_read_its_signalling_is_cut_off():
     run(main())
 
 
-def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing():
+@pytest.mark.parametrize("patience", [0, 0.3])
+def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing(patience):
     async def main():
-        async with serving() as (server, http):
+        async with serving(resume_timeout=patience) as (server, http):
             ada = await Client(http, "ada").join()
             await ada.publish("audio", "voice")
             await asyncio.sleep(0.1)

@@ -50,6 +50,7 @@ class Client:
         self.offers = 0
         self.cids = {}
         self.lazy = False  # does not do what it is asked
+        self.away = False  # its signalling is lost
 
     def send(self, **message):
         self.hall.room.receive(rtc.SignalRequest(**message).SerializeToString(), self.sid, self.hall.now)
@@ -93,7 +94,22 @@ class Client:
                 self.sections[mid] = (kind, False, cid)
         self.offer()
 
+    def vanish(self):
+        """Its signalling is lost; nothing reaches it any more."""
+        self.away = True
+        self.hall.room.signal_lost(self.sid, self.hall.now)
+        self.hall.pump()
+
+    def come_back(self):
+        """Try to go on with this session."""
+        self.away = False
+        resumed = self.hall.room.resume(self.identity, self.sid, self.hall.now)
+        self.hall.pump()
+        return resumed
+
     def handle(self, frame):
+        if self.away:
+            return
         message = rtc.SignalResponse.FromString(frame)
         self.received.append(message)
         kind = message.WhichOneof("message")
@@ -743,6 +759,105 @@ def test_tracks_asked_for_with_the_join_are_published_by_the_first_offer():
     assert hall.received_by(grace) == {ada.cids["c"]}
 
 
+def test_somebody_whose_signalling_is_lost_stays_for_a_while_and_then_leaves():
+    hall = Hall(resume_timeout=20)
+    ada, grace = hall.join("ada"), hall.join("grace")
+    voice = ada.publish("audio")
+    ada.vanish()
+    hall.pass_time(19.9)
+    assert hall.received_by(grace) == {voice}
+    assert hall.room.roster.count == 2
+    hall.pass_time(0.2)
+    assert hall.received_by(grace) == set()
+    assert grace.known == {}
+    [closed] = hall.numbered(ParticipantClosed)
+    assert closed.reason == LeaveReason.SIGNAL_CLOSE
+    assert not ada.come_back()
+    assert hall.room.participant(grace.sid) is not None
+
+
+def test_somebody_without_a_working_transport_is_not_kept():
+    hall = Hall()
+    ada = hall.join("ada", connect=False)
+    ada.vanish()
+    assert hall.room.roster.count == 0
+    patient = Hall(resume_timeout=0)
+    grace = patient.join("grace")
+    grace.vanish()
+    assert patient.room.roster.count == 0
+
+
+def test_who_comes_back_learns_what_happened_meanwhile():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    unseen = hall.join("unseen", grants=Grants(hidden=True))
+    ada.vanish()
+    hall.pass_time(5)
+    grace.publish("video")
+    hall.leave(joan)
+    hall.leave(unseen)
+    eve = hall.join("eve")
+    voice = eve.publish("audio")
+    ada.received.clear()
+    assert ada.come_back()
+    assert ada.received[0].WhichOneof("message") == "reconnect"
+    told = [(info.identity, info.state) for info in ada.received[1].update.participants]
+    states = models.ParticipantInfo.State
+    assert told == [
+        ("joan", states.DISCONNECTED),
+        ("grace", states.ACTIVE),
+        ("eve", states.ACTIVE),
+        ("ada", states.ACTIVE),
+    ]
+    assert len(ada.known["grace"].tracks) == 1
+    assert voice in hall.received_by(ada), "it was asked for sections that it never heard of"
+    hall.pass_time(100)
+    assert hall.room.participant(ada.sid) is not None
+
+
+def test_coming_back_needs_the_right_session():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.vanish()
+    assert not hall.room.resume("grace", ada.sid, hall.now)
+    assert not hall.room.resume("ada", "PA_older", hall.now)
+    assert hall.room.resume("ada", "", hall.now), "by identity alone, as old clients do"
+    assert not hall.room.resume("ada", hall.join("ada").sid + "x", hall.now)
+
+
+def test_who_missed_too_much_joins_anew():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.vanish()
+    for number in range(1000):
+        hall.leave(hall.join(f"guest{number}", connect=False))
+        hall.gone.clear()
+    hall.pass_time(0)
+    assert hall.room.participant(ada.sid) is None
+
+
+def test_a_client_that_comes_back_says_what_it_wants_and_has():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    voice, face = ada.publish("audio"), ada.publish("video")
+    own = grace.publish("audio")
+    grace.vanish()
+    assert grace.come_back()
+    known = rtc.TrackPublishedResponse(track=models.TrackInfo(sid=own))
+    grace.send(
+        sync_state=rtc.SyncState(
+            publish_tracks=[known],
+            track_sids_disabled=[face, "TR_none"],
+            subscription=rtc.UpdateSubscription(track_sids=[voice], subscribe=False),
+        )
+    )
+    assert hall.received_by(grace) == {face}
+    assert hall.routes[face, grace.sid][2]
+    unknown = rtc.TrackPublishedResponse(track=models.TrackInfo(sid="TR_unknown"))
+    grace.send(sync_state=rtc.SyncState(publish_tracks=[known, unknown]))
+    assert grace.left.action == rtc.LeaveRequest.RECONNECT
+
+
 def test_unsupported_requests_are_answered():
     hall = Hall()
     ada = hall.join("ada")
@@ -805,6 +920,14 @@ class Churn:
             self.present[identity] = hall.join(identity, connect=False)
         elif what == "connect" and client:
             hall.connect(client)
+        elif what == "away" and client:
+            client.vanish()
+            if client.sid not in hall.clients:
+                del self.present[identity]
+        elif what == "back" and client:
+            assert client.come_back() == hall.room.participant(client.sid).active
+        elif client and client.away and what in {"audio", "video", "unpublish"}:
+            return
         elif what in {"audio", "video"} and client and len(client.sections) < 12:
             client.publish(what)
         elif what == "leave" and client:
@@ -825,7 +948,10 @@ class Churn:
     st.lists(
         st.tuples(
             st.sampled_from(
-                ("join", "join", "connect", "audio", "video", "leave", "crash", "unpublish", "lazy", "wait")
+                (
+                    *("join", "join", "connect", "audio", "video", "leave", "crash"),
+                    *("unpublish", "lazy", "wait", "away", "back"),
+                )
             ),
             st.integers(0, 4),
         ),
@@ -847,6 +973,10 @@ def test_whatever_happens_the_counts_and_routes_follow_from_who_is_here(steps):
             assert live[track].sid != subscriber
         for participant in hall.room.roster:
             client = hall.clients[participant.sid]
+            if client.away:
+                continue
+            others = {each.identity: each.sid for each in hall.room.roster.others(participant)}
+            assert {identity: info.sid for identity, info in client.known.items()} == others
             if participant.active and not client.lazy:
                 missing = {sid for sid, owner in live.items() if owner is not participant} - hall.received_by(client)
                 assert not missing or hall.room.deadline < inf

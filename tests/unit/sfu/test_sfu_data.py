@@ -34,8 +34,8 @@ def test_the_sender_is_stamped_and_everything_else_stays():
 
 def test_somebody_unseen_stays_unnamed():
     packet = models.DataPacket(participant_identity="ada", user=models.UserPacket(participant_sid="PA_ada"))
-    message, receivers = DataRouter().route(packet.SerializeToString(), ADA, True, [GRACE], anonymous=True)
-    stamped = models.DataPacket.FromString(message)
+    routed, receivers = DataRouter().route(packet.SerializeToString(), ADA, True, [GRACE], anonymous=True)
+    stamped = models.DataPacket.FromString(routed.data)
     assert (stamped.participant_identity, stamped.user.participant_sid, receivers) == ("", "", [GRACE])
 
 
