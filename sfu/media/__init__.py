@@ -4,6 +4,7 @@ from sfu.media.codecs import matching_payload_type
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import BEST, LayerSelector, low_to_high
+from sfu.media.loudness import WINDOW, Loudness
 from sfu.media.munger import Munger
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
@@ -12,9 +13,11 @@ from sfu.media.uptrack import UpTrack
 
 __all__ = [
     "BEST",
+    "WINDOW",
     "Codec",
     "DownTrack",
     "LayerSelector",
+    "Loudness",
     "Munger",
     "Outlet",
     "Packet",

@@ -35,6 +35,8 @@ class Packet(Protocol):
     timestamp: int
     payload: bytes
     arrival: float
+    extension_map: Any
+    """What the ids of its header extension mean; ``None`` if it has none."""
 
 
 class PacketSource(Protocol):

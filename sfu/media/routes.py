@@ -28,6 +28,10 @@ class RouteTable:
         """The published track with this sid."""
         return self._tracks.get(track)
 
+    def loudness(self, now: float) -> dict[str, float]:
+        """How loud each audio track is, by sid, from 0.0 to 1.0."""
+        return {track: each.loudness.at(now) for track, each in self._tracks.items() if each.loudness is not None}
+
     def publish(self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = ()) -> None:
         """Packets of ``source`` are this track from now on."""
         self.unpublish(track)

@@ -13,6 +13,7 @@ from typing import Final
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import BEST, LayerSelector
+from sfu.media.loudness import Loudness
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSource
 from sfu.tracks import Kind
@@ -31,6 +32,7 @@ class UpTrack:
         key_frames: begun so far (video).
         requests: key frames asked for.
         last_request: monotonic seconds of the latest of those.
+        loudness: of an audio track; ``None`` for video.
     """
 
     def __init__(self, sid: str, kind: Kind, source: PacketSource, rids: Sequence[str]) -> None:
@@ -42,6 +44,7 @@ class UpTrack:
         self.requests = 0
         self.last_request = 0.0
         self.last_arrival = 0.0
+        self.loudness = Loudness(source.codecs[0].clock_rate) if kind == "audio" and source.codecs else None
         self._source = source
         self._layers = LayerSelector(rids)
         self._codecs: dict[int, Codec] = {codec.payload_type: codec for codec in source.codecs}
@@ -68,6 +71,8 @@ class UpTrack:
             key_frame = self._detect(packet)
             if self._layers.seen(rid, now):
                 self._ask_for([down for down in self._fan_out if self._aim(down)], now)
+        elif self.loudness is not None:
+            self.loudness.hear(packet)
         for down in self._fan_out:
             down.forward(packet, rid, key_frame)
         if self._waiting:

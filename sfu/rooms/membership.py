@@ -26,6 +26,7 @@ from sfu.rooms.lifecycle import PARTICIPANT_TABLE, LeaveReason, ParticipantInput
 from sfu.rooms.negotiation import Negotiation
 from sfu.rooms.participant import Admission, Participant
 from sfu.rooms.snapshot import participant_message
+from sfu.rooms.speakers import Speakers
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offers, SignalSession
 
@@ -42,10 +43,13 @@ class RoomFull(InvalidArgument):
 class Membership:
     """Who is let in, who becomes active, who leaves."""
 
-    def __init__(self, context: RoomContext, subscribing: Subscribing, negotiation: Negotiation) -> None:
+    def __init__(
+        self, context: RoomContext, subscribing: Subscribing, negotiation: Negotiation, speakers: Speakers
+    ) -> None:
         self._context = context
         self._subscribing = subscribing
         self._negotiation = negotiation
+        self._speakers = speakers
 
     def admit(self, admission: Admission, now: float) -> Participant:
         """Let somebody in and tell everybody; an older session of the same identity is replaced.
@@ -118,6 +122,7 @@ class Membership:
         context.outbox.send(
             participant.sid, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=context.room_message()))
         )
+        self._speakers.forget(participant)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
 
     def depart(
@@ -153,6 +158,7 @@ class Membership:
         context.timers.cancel(f"away:{participant.sid}")
         self._negotiation.left(participant)
         self._subscribing.participant_left(participant)
+        self._speakers.forget(participant)
         ended = participant.publications.clear()
         participant.reason = int(reason)
         participant.machine.move(ParticipantInput.LEFT)

@@ -26,6 +26,7 @@ from sfu.rooms.participant import Admission, Participant
 from sfu.rooms.requests import Requests
 from sfu.rooms.roster import Roster
 from sfu.rooms.snapshot import Announcer
+from sfu.rooms.speakers import Speakers
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import MAX_BAD_FRAMES, Offer
 from sfu.tracks import OfferedSection, SectionPlan
@@ -62,7 +63,8 @@ class Room:
         )
         self._subscribing = Subscribing(self._context)
         self._negotiation = Negotiation(self._context, self._subscribing)
-        self._membership = Membership(self._context, self._subscribing, self._negotiation)
+        self._speakers = Speakers(self._context)
+        self._membership = Membership(self._context, self._subscribing, self._negotiation, self._speakers)
         self._requests = Requests(self._context, self._membership, self._negotiation, self._subscribing)
         self._context.timers.set("empty", now + options.empty_timeout)
         self._context.tell(RoomStarted)
@@ -168,6 +170,11 @@ class Room:
             return False
         self._membership.resumed(participant, now, last_sequence)
         return True
+
+    def heard(self, loudness: Mapping[str, float]) -> None:
+        """Audio tracks are so loud now, by sid, from 0.0 to 1.0: whoever receives them is told who speaks."""
+        if not self.ended:
+            self._speakers.heard(loudness)
 
     def connected(self, sid: str, now: float) -> None:
         """The participant's transport works."""

@@ -16,7 +16,7 @@ import structlog
 
 from pystack.base import Ended
 from sfu.data import DataRouter
-from sfu.media import RouteTable
+from sfu.media import WINDOW, RouteTable
 from sfu.rooms import (
     Admission,
     CandidateArrived,
@@ -68,6 +68,7 @@ class RoomHost:
         self._timer_at = inf
         self._pumping = False
         self.unheard = 0
+        self._listening: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger("sfu.room").bind(room=room.name)
         self.pump()
 
@@ -234,6 +235,7 @@ class RoomHost:
                 source = member.media.source(event.track.mid) if member is not None else None
                 if source is not None:
                     self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids)
+                    self._listen()
                 if member is not None:
                     log = self._log.bind(participant=event.participant.sid, track=event.track.sid)
                     member.media.watch(event.track.mid, StreamLog(log))
@@ -277,6 +279,19 @@ class RoomHost:
             key_frame_requested_after_ms=round((now - event.since) * 1000, 1),
         )
 
+    def _listen(self) -> None:
+        """While there are voices, say every now and then how loud they are."""
+        if self._listening is None:
+            self._listening = self._loop.call_later(WINDOW, self._hear)
+
+    def _hear(self) -> None:
+        self._listening = None
+        loudness = self.routes.loudness(self._loop.time())
+        self.room.heard(loudness)
+        self.pump()
+        if loudness:
+            self._listen()
+
     def _close_member(self, event: ParticipantClosed) -> None:
         member = self._members.pop(event.participant, None)
         self._log.info(
@@ -293,6 +308,9 @@ class RoomHost:
 
     def _finish(self) -> None:
         self.routes.clear()
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
         callback, self._on_end = self._on_end, None
         if callback is not None:
             callback(self)

@@ -69,6 +69,12 @@ async def _meet() -> None:
             if track.kind == rtc.TrackKind.KIND_AUDIO:
                 listening.append(asyncio.create_task(listen(track, participant.identity)))
 
+        speaking: list[list[str]] = []
+
+        @room.on("active_speakers_changed")
+        def speakers(now):
+            speaking.append([each.identity for each in now])
+
         @room.on("data_received")
         def received(packet):
             heard.append((packet.participant.identity, json.loads(packet.data)["message"]))
@@ -86,6 +92,7 @@ async def _meet() -> None:
                 await until(lambda: _hears(person, "robot"), 40, f"{person.name} hears nothing of the SDK")  # noqa: B023
             await until(lambda: _true(min(loudest.values()) > LOUD), 40, f"the SDK hears too little: {loudest}")
             print("the loudest samples that the SDK heard:", loudest)
+            await until(lambda: _true(any("robot" in each for each in speaking)), 20, "it is not told that it speaks")
             line = {"id": "1", "message": "from the robot", "timestamp": 1}
             await room.local_participant.publish_data(json.dumps(line), reliable=True, topic="lk-chat-topic")
             for person in people:

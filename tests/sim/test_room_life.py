@@ -858,6 +858,55 @@ def test_a_client_that_comes_back_says_what_it_wants_and_has():
     assert grace.left.action == rtc.LeaveRequest.RECONNECT
 
 
+def speakers_told(client):
+    told = [{each.sid: each.level for each in message.speakers} for message in client.heard("speakers_changed")]
+    client.received.clear()
+    return told
+
+
+def test_who_speaks_is_told_to_those_who_receive_it_and_to_itself():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    voice, other = ada.publish("audio"), grace.publish("audio")
+
+    def hear(**loudness):
+        tracks = {"ada": voice, "grace": other}
+        hall.room.heard({tracks[who]: level for who, level in loudness.items()})
+        hall.pump()
+
+    joan.send(subscription=rtc.UpdateSubscription(track_sids=[voice], subscribe=False))
+    hear(ada=0.3, grace=0.0)
+    assert speakers_told(ada) == speakers_told(grace) == [{ada.sid: 0.375}]
+    assert speakers_told(joan) == []
+    hear(ada=0.37, grace=0.9)
+    assert speakers_told(grace) == speakers_told(ada) == [{grace.sid: 1.0}], "what has not changed is no news"
+    assert speakers_told(joan) == [{grace.sid: 1.0}]
+    joan.send(subscription=rtc.UpdateSubscription(track_sids=[voice], subscribe=True))
+    hear(ada=0.37, grace=0.9)
+    assert speakers_told(joan) == [{ada.sid: 0.375}], "somebody who speaks already"
+    ada.send(mute=rtc.MuteTrackRequest(sid=voice, muted=True))
+    hear(ada=0.37)
+    assert speakers_told(joan) == speakers_told(ada) == [{ada.sid: 0.0, grace.sid: 0.0}]
+    hear()
+    assert speakers_told(joan) == []
+
+
+def test_who_left_does_not_stop_speaking_and_who_comes_back_is_told_anew():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    voice, other = ada.publish("audio"), grace.publish("audio")
+    hall.room.heard({voice: 1.0, other: 1.0})
+    joan.vanish()
+    hall.leave(grace)
+    hall.room.heard({voice: 1.0})
+    assert joan.come_back()
+    speakers_told(joan)
+    hall.room.heard({voice: 1.0})
+    hall.pump()
+    assert speakers_told(joan) == [{ada.sid: 1.0}]
+    assert hall.room._speakers._told.keys() == {ada.sid, joan.sid}
+
+
 def test_unsupported_requests_are_answered():
     hall = Hall()
     ada = hall.join("ada")

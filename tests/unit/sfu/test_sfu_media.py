@@ -29,6 +29,7 @@ class Packet:
     payload: bytes = b"\x10\x01"  # VP8: the start of a frame that is no key frame
     payload_type: int = 96
     arrival: float = 0.0
+    extension_map: object = None
 
 
 KEY = b"\x10\x00"
