@@ -1,7 +1,7 @@
 """Identifiers: a prefix that tells what is named, and random letters and digits.
 
-The prefixes are those of the LiveKit protocol (``PA_`` a participant's session, ``TR_`` a track, ``RM_`` a room),
-because clients tell things apart by them.
+The prefixes are those of the LiveKit protocol (``PA_`` a participant's session, ``TR_`` a track, ``DTR_`` a data track,
+``RM_`` a room), because clients tell things apart by them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Final
 
 from pystack.base import Randomness
 
-__all__ = ["PARTICIPANT", "ROOM", "TRACK", "identifier"]
+__all__ = ["DATA_TRACK", "PARTICIPANT", "ROOM", "TRACK", "identifier"]
 
+DATA_TRACK: Final = "DTR_"
 PARTICIPANT: Final = "PA_"
 ROOM: Final = "RM_"
 TRACK: Final = "TR_"

@@ -15,6 +15,7 @@ from pystack.errors import InvalidArgument
 from sfu.identifiers import PARTICIPANT, identifier
 from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
+from sfu.rooms.data_routing import DataRouting
 from sfu.rooms.events import (
     ConnectionAborted,
     ParticipantClosed,
@@ -44,12 +45,18 @@ class Membership:
     """Who is let in, who becomes active, who leaves."""
 
     def __init__(
-        self, context: RoomContext, subscribing: Subscribing, negotiation: Negotiation, speakers: Speakers
+        self,
+        context: RoomContext,
+        subscribing: Subscribing,
+        negotiation: Negotiation,
+        speakers: Speakers,
+        data: DataRouting,
     ) -> None:
         self._context = context
         self._subscribing = subscribing
         self._negotiation = negotiation
         self._speakers = speakers
+        self._data = data
 
     def admit(self, admission: Admission, now: float) -> Participant:
         """Let somebody in and tell everybody; an older session of the same identity is replaced.
@@ -123,6 +130,7 @@ class Membership:
             participant.sid, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=context.room_message()))
         )
         self._speakers.forget(participant)
+        self._data.tell(participant)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
 
     def depart(
@@ -159,6 +167,7 @@ class Membership:
         self._negotiation.left(participant)
         self._subscribing.participant_left(participant)
         self._speakers.forget(participant)
+        self._data.left(participant)
         ended = participant.publications.clear()
         participant.reason = int(reason)
         participant.machine.move(ParticipantInput.LEFT)

@@ -12,7 +12,7 @@ from pystack.base import Backoff, Machine
 from sfu.rooms.grants import Grants
 from sfu.rooms.lifecycle import ParticipantInput, ParticipantState
 from sfu.signal import SignalSession
-from sfu.tracks import Publications, Sections, Subscription
+from sfu.tracks import DataTracks, Handles, Publications, Sections, Subscription
 
 __all__ = ["Admission", "Participant", "SubscriptionRules"]
 
@@ -68,6 +68,8 @@ class Participant:
         active_since: monotonic seconds of the first working transport, ``None`` before.
         subscriptions: by track sid.
         retries: how long to wait before unmet subscriptions are looked at again.
+        data_tracks, data_wanted, data_handles: the data tracks that it publishes; the sids of those that it asked for;
+            what those that it receives are called in its packets.
         missed: who left while its signalling was lost, to be told when it comes back; ``None`` while it is there.
         reason: why it left, 0 while it is here.
     """
@@ -91,6 +93,9 @@ class Participant:
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     sections: Sections = attrs.field(factory=Sections)
     rules: SubscriptionRules = attrs.field(factory=SubscriptionRules)
+    data_tracks: DataTracks = attrs.field(factory=DataTracks)
+    data_wanted: set[str] = attrs.field(factory=set)
+    data_handles: Handles = attrs.field(factory=Handles)
     missed: list[models.ParticipantInfo] | None = None
     reason: int = 0
 

@@ -15,6 +15,7 @@ from livekit.protocol import models, rtc
 from sfu.identifiers import TRACK, identifier
 from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
+from sfu.rooms.data_routing import DataRouting
 from sfu.rooms.events import CandidateArrived
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
@@ -41,6 +42,7 @@ class Requests:
     membership: Membership
     negotiation: Negotiation
     subscribing: Subscribing
+    data: DataRouting
 
     def handle(self, participant: Participant, request: rtc.SignalRequest, now: float) -> None:
         """Carry out one request."""
@@ -107,9 +109,9 @@ class Requests:
 
     def handle_sync_state(self, participant: Participant, state: rtc.SyncState, now: float) -> None:
         """The client, back from a lost signal connection, says how it remembers things."""
-        unknown = [
-            each.track.sid for each in state.publish_tracks if not participant.publications.knows(each.track.sid)
-        ]
+        known, data = participant.publications, participant.data_tracks
+        unknown = [each.track.sid for each in state.publish_tracks if not known.knows(each.track.sid)]
+        unknown += [each.info.sid for each in state.publish_data_tracks if not data.knows(each.info.sid)]
         if unknown:
             why = f"the client publishes {unknown[0][:64]!r}, which is not known here"
             self.membership.depart(participant, LeaveReason.STATE_MISMATCH, now, why, come_back=True)
@@ -120,6 +122,8 @@ class Requests:
                 self.subscribing.wish(participant, [sid], attrs.evolve(subscription.wish, disabled=True))
         if state.HasField("subscription"):
             self.handle_subscription(participant, state.subscription, now)
+        if state.HasField("data_subscription"):
+            self.data.want(participant, state.data_subscription)
 
     def handle_subscription_permission(
         self, participant: Participant, permission: rtc.SubscriptionPermission, now: float
@@ -142,6 +146,7 @@ class Requests:
         )
         for subscriber in self.context.roster.others(participant):
             self.subscribing.refresh(subscriber, now)
+        self.data.refresh()
 
     def handle_update_metadata(
         self, participant: Participant, update: rtc.UpdateParticipantMetadata, now: float
@@ -172,10 +177,33 @@ class Requests:
     def handle_publish_data_track(
         self, participant: Participant, asked: rtc.PublishDataTrackRequest, now: float
     ) -> None:
-        """Data tracks are not forwarded yet."""
-        self.respond(
-            participant, _Response.UNSUPPORTED_TYPE, "this server has no data tracks yet", publish_data_track=asked
-        )
+        """The client publishes a data track."""
+        refusal = participant.data_tracks.refusal(asked)
+        if not participant.grants.can_publish_data:
+            refusal = _Response.NOT_ALLOWED, "the token does not allow publishing data"
+        elif asked.ByteSize() > self.context.options.max_request:
+            limit = self.context.options.max_request
+            self.respond(participant, _Response.INVALID_REQUEST, f"a data track is announced by at most {limit} bytes")
+            return
+        if refusal is None:
+            self.data.publish(participant, asked)
+        else:
+            reason, message = refusal
+            self.respond(participant, reason, message, publish_data_track=asked)
+
+    def handle_unpublish_data_track(
+        self, participant: Participant, asked: rtc.UnpublishDataTrackRequest, now: float
+    ) -> None:
+        """The client ends a data track."""
+        if not self.data.unpublish(participant, asked.pub_handle):
+            why = f"there is no data track of handle {asked.pub_handle}"
+            self.respond(participant, _Response.NOT_FOUND, why, unpublish_data_track=asked)
+
+    def handle_data_subscription(
+        self, participant: Participant, update: rtc.UpdateDataSubscription, now: float
+    ) -> None:
+        """The client wants data tracks, or does not want them any more."""
+        self.data.want(participant, update)
 
 
 _HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]] = {
@@ -190,4 +218,6 @@ _HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]]
     "update_metadata": Requests.handle_update_metadata,
     "leave": Requests.handle_leave,
     "publish_data_track_request": Requests.handle_publish_data_track,
+    "unpublish_data_track_request": Requests.handle_unpublish_data_track,
+    "update_data_subscription": Requests.handle_data_subscription,
 }

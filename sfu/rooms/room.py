@@ -17,6 +17,7 @@ from pystack.base import Ended, Randomness
 from pystack.errors import LOCAL, DecodeError, LocalProtocolError
 from sfu.identifiers import ROOM, identifier
 from sfu.rooms.context import RoomContext
+from sfu.rooms.data_routing import DataRouting
 from sfu.rooms.events import RoomFinished, RoomStarted
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
@@ -64,8 +65,9 @@ class Room:
         self._subscribing = Subscribing(self._context)
         self._negotiation = Negotiation(self._context, self._subscribing)
         self._speakers = Speakers(self._context)
-        self._membership = Membership(self._context, self._subscribing, self._negotiation, self._speakers)
-        self._requests = Requests(self._context, self._membership, self._negotiation, self._subscribing)
+        self._data = DataRouting(self._context)
+        self._membership = Membership(self._context, self._subscribing, self._negotiation, self._speakers, self._data)
+        self._requests = Requests(self._context, self._membership, self._negotiation, self._subscribing, self._data)
         self._context.timers.set("empty", now + options.empty_timeout)
         self._context.tell(RoomStarted)
 
@@ -227,6 +229,13 @@ class Room:
     def roster(self) -> Roster:
         """Who is here."""
         return self._context.roster
+
+    def data_route(self, publisher: str, handle: int) -> Sequence[tuple[str, int]] | None:
+        """Whom a packet of this data track goes to, each with the handle that it has there; ``None`` if there is none.
+
+        Hot.
+        """
+        return self._data.route(publisher, handle)
 
     def participant(self, sid: str) -> Participant | None:
         """The participant with this session id."""

@@ -49,6 +49,7 @@ def participant_message(participant: Participant) -> models.ParticipantInfo:
         client_protocol=participant.client.client_protocol,
         capabilities=participant.client.capabilities,
         tracks=[info.to_message() for info in participant.publications],
+        data_tracks=[track.info for track in participant.data_tracks],
     )
 
 

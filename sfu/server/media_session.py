@@ -27,7 +27,7 @@ from pystack import (
 from pystack.aio import Scope
 from pystack.errors import Closed, LocalProtocolError, MessageTooLarge, PeerClosed, StackError, WouldBlock
 from pystack.rtp import StreamTold
-from sfu.data import LABELS, DeliveryQueue, policy_for
+from sfu.data import DATA_TRACK, LABELS, Backlog, DeliveryQueue, policy_for
 from sfu.media import Munger, Outlet, PacketSource
 from sfu.server.sections import offered_sections
 from sfu.tracks import OfferedSection, SectionPlan
@@ -55,6 +55,9 @@ class MediaOwner(Protocol):
     def media_message(self, label: str, message: bytes) -> None:
         """A message arrived on one of the two LiveKit channels."""
 
+    def media_frame(self, packet: bytes) -> None:
+        """A packet of a data track arrived."""
+
 
 @attrs.frozen
 class Answer:
@@ -68,6 +71,7 @@ class MediaSession:
     """One participant's peer connection.
 
     Attributes:
+        frames, frame_drops: packets of data tracks that were written, and those that were not, by why.
         deliveries: what waits for each of the participant's data channels, by label.
         stray_messages: messages on channels that are not LiveKit's; counted and dropped.
         stray_channels: such channels announced so far; above :data:`MAX_STRAYS` they are closed at once.
@@ -75,6 +79,9 @@ class MediaSession:
 
     def __init__(self, configuration: Configuration, owner: MediaOwner, clock: Callable[[], float]) -> None:
         self.deliveries = {label: DeliveryQueue(policy_for(label)) for label in LABELS}
+        self.frames = 0
+        self.frame_drops: dict[str, int] = {}
+        self._backlog = Backlog()
         self.stray_messages = 0
         self.stray_channels = 0
         self._owner: MediaOwner | None = owner
@@ -175,6 +182,21 @@ class MediaSession:
         if queue.offer(message, self._clock()):
             self._drain_later(label)
 
+    def deliver_frame(self, packet: bytes) -> None:
+        """Send a packet of a data track, unless it would wait too long. Hot."""
+        channel = self._channels.get(DATA_TRACK)
+        if channel is None:
+            self._drop_frame("no channel")
+        elif not self._backlog.admit(len(packet), channel.buffered_amount, self._clock()):
+            self._drop_frame("late")
+        else:
+            try:
+                channel.write_nowait(packet)
+            except (WouldBlock, MessageTooLarge, Closed, LocalProtocolError) as error:
+                self._drop_frame(type(error).__name__)
+            else:
+                self.frames += 1
+
     # ------------------------------------------------------------------ end
 
     def close(self) -> None:
@@ -195,6 +217,7 @@ class MediaSession:
         return {
             "connection": self._peer.connection_state,
             "strays": {"channels": self.stray_channels, "messages": self.stray_messages},
+            "data_tracks": {"packets": self.frames, "drops": self.frame_drops},
             "data": {
                 label: {"waiting": len(queue), "delivered": queue.delivered, "drops": queue.drops}
                 for label, queue in self.deliveries.items()
@@ -225,7 +248,11 @@ class MediaSession:
 
     def _adopt(self, channel: DataChannel) -> None:
         label = channel.label
-        if label in LABELS and label not in self._channels:
+        if label == DATA_TRACK and label not in self._channels:
+            self._channels[label] = channel
+            channel.on_close = lambda _: self._forget(label, channel)
+            channel.on_message = self._receive_frame
+        elif label in LABELS and label not in self._channels:
             self._channels[label] = channel
             channel.on_close = lambda _: self._forget(label, channel)
             channel.on_message = lambda message: self._receive(label, message)
@@ -243,6 +270,13 @@ class MediaSession:
     def _receive(self, label: str, message: bytes | str) -> None:
         if self._owner is not None:
             self._owner.media_message(label, message.encode() if isinstance(message, str) else message)
+
+    def _receive_frame(self, message: bytes | str) -> None:
+        if self._owner is not None:
+            self._owner.media_frame(message.encode() if isinstance(message, str) else message)
+
+    def _drop_frame(self, why: str) -> None:
+        self.frame_drops[why] = self.frame_drops.get(why, 0) + 1
 
     def _stray(self, message: bytes | str) -> None:
         self.stray_messages += 1

@@ -58,6 +58,11 @@ class Member:
         if self._host is not None:
             self._host.relay(self, label, message)
 
+    def media_frame(self, packet: bytes) -> None:
+        """A packet of a data track arrived."""
+        if self._host is not None:
+            self._host.relay_frame(self, packet)
+
     # ------------------------------------------------------------------ what the socket tells
 
     def socket_overflow(self) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import structlog
 
 from pystack.base import Ended
-from sfu.data import DataRouter
+from pystack.errors import DecodeError
+from sfu.data import DataRouter, check_packet, redirect
 from sfu.media import WINDOW, RouteTable
 from sfu.rooms import (
     Admission,
@@ -52,6 +53,7 @@ class RoomHost:
         room: the core that decides.
         routes: which track flows to whom.
         unheard: signalling frames for somebody without a socket.
+        frames, frame_drops: packets of data tracks that went on their way, and those that did not, by why.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class RoomHost:
         self._timer_at = inf
         self._pumping = False
         self.unheard = 0
+        self.frames = 0
+        self.frame_drops: dict[str, int] = {}
         self._listening: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger("sfu.room").bind(room=room.name)
         self.pump()
@@ -137,6 +141,22 @@ class RoomHost:
         sender.last_sequence = stamped.sequence or sender.last_sequence
         for receiver in receivers:
             receiver.media.deliver(label, stamped.data)
+
+    def relay_frame(self, sender: Member, packet: bytes) -> None:
+        """A packet of a data track goes to its subscribers, to each under the handle that it has there. Hot."""
+        try:
+            route = self.room.data_route(sender.sid, check_packet(packet))
+        except DecodeError:
+            self._drop_frame("undecodable")
+            return
+        if route is None:
+            self._drop_frame("unknown handle")
+            return
+        self.frames += 1
+        for sid, handle in route:
+            member = self._members.get(sid)
+            if member is not None:
+                member.media.deliver_frame(redirect(packet, handle))
 
     def plan(self, member: Member, offer_id: int, sections: Sequence[OfferedSection]) -> tuple[SectionPlan, ...] | None:
         """What the sections of an offer carry."""
@@ -279,6 +299,9 @@ class RoomHost:
             key_frame_requested_after_ms=round((now - event.since) * 1000, 1),
         )
 
+    def _drop_frame(self, why: str) -> None:
+        self.frame_drops[why] = self.frame_drops.get(why, 0) + 1
+
     def _listen(self) -> None:
         """While there are voices, say every now and then how loud they are."""
         if self._listening is None:
@@ -361,5 +384,6 @@ class RoomHost:
             ],
             "tracks": tracks,
             "data": {"messages": self._data.messages, "drops": self._data.drops},
+            "data_tracks": {"packets": self.frames, "drops": self.frame_drops},
             "drops": self.room.drops | ({"unheard": self.unheard} if self.unheard else {}),
         }

@@ -1,5 +1,6 @@
 """What a room knows about media: published tracks, subscriptions, and the sections that carry them."""
 
+from sfu.tracks.data_tracks import MAX_DATA_TRACKS, DataTrack, DataTracks, Handles
 from sfu.tracks.publication import MAX_LIVE, MAX_PENDING, Publications
 from sfu.tracks.section import OfferedSection, SectionPlan
 from sfu.tracks.sections import Sections
@@ -9,10 +10,14 @@ from sfu.tracks.wish import HIGH, OFF, Wish
 
 __all__ = [
     "HIGH",
+    "MAX_DATA_TRACKS",
     "MAX_LIVE",
     "MAX_PENDING",
     "OFF",
     "Action",
+    "DataTrack",
+    "DataTracks",
+    "Handles",
     "Kind",
     "OfferedSection",
     "Publications",

@@ -16,6 +16,7 @@ from livekit.protocol import models, rtc
 from structlog.testing import capture_logs
 
 from pystack import Closed, PeerConnection, RtpPacket, SessionDescription
+from sfu.data import FramePacket, redirect
 from sfu.server import Config, ConfigError, Server
 from sfu.server.media_session import MediaSession
 from sfu.server.member import Member
@@ -226,6 +227,38 @@ def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss):
             for client in (ada, grace, joan):
                 await client.close()
             await until(lambda: len(room.roster) == 0)
+
+    run(main())
+
+
+def test_ac25_11_packets_of_data_tracks_that_mean_nothing_are_counted_and_hurt_nobody():
+    async def main():
+        async with serving() as (server, http):
+            ada, grace = await Client(http, "ada").join(), await Client(http, "grace").join()
+            channels = []
+            for client in (ada, grace):
+                channels.append(client.peer.create_data_channel("_data_track", ordered=False, max_retransmits=0))
+                await channels[-1].wait_open(timeout=10)
+            heard = []
+            channels[1].on_message = heard.append
+            host = server.runtime._rooms["demo"]
+            await ada.send(publish_data_track_request=rtc.PublishDataTrackRequest(pub_handle=5, name="n"))
+            await until(lambda: host.room.data_route(ada.sid, 5) is not None)
+            [track] = host.room.participant(ada.sid).data_tracks
+            updates = [rtc.UpdateDataSubscription.Update(track_sid=track.sid, subscribe=True)]
+            await grace.send(update_data_subscription=rtc.UpdateDataSubscription(updates=updates))
+            await until(lambda: host.room.data_route(ada.sid, 5))
+            packet = FramePacket(handle=5, sequence_number=1, frame_number=1, timestamp=9, payload=b"x")
+            stray = redirect(packet.serialize(), 6)
+            for data in (b"", b"\xff" * 40, stray, "text", packet.serialize()):
+                await channels[0].write(data)
+            await until(lambda: heard)
+            assert [FramePacket.parse(data) for data in heard] == [FramePacket.parse(redirect(packet.serialize(), 1))]
+            async with http.get("/debug/rooms") as debug:
+                told = (await debug.json())["rooms"][0]["data_tracks"]
+            assert told == {"packets": 1, "drops": {"undecodable": 3, "unknown handle": 1}}
+            for client in (ada, grace):
+                await client.close()
 
     run(main())
 

@@ -907,11 +907,89 @@ def test_who_left_does_not_stop_speaking_and_who_comes_back_is_told_anew():
     assert hall.room._speakers._told.keys() == {ada.sid, joan.sid}
 
 
-def test_unsupported_requests_are_answered():
+def publish_data(client, handle, name="pose"):
+    client.send(publish_data_track_request=rtc.PublishDataTrackRequest(pub_handle=handle, name=name))
+    return client.heard("publish_data_track_response")[-1].info.sid
+
+
+def want_data(client, *tracks, subscribe=True):
+    updates = [rtc.UpdateDataSubscription.Update(track_sid=track, subscribe=subscribe) for track in tracks]
+    client.send(update_data_subscription=rtc.UpdateDataSubscription(updates=updates))
+    told = client.heard("data_track_subscriber_handles")
+    return {handle: each.track_sid for handle, each in told[-1].sub_handles.items()} if told else None
+
+
+def test_a_data_track_goes_to_those_who_asked_under_their_own_handles():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    pose = publish_data(ada, 7)
+    assert [each.name for each in grace.known["ada"].data_tracks] == ["pose"]
+    assert hall.room.data_route(ada.sid, 7) == ()
+    other = publish_data(grace, 7, "depth")
+    assert want_data(joan, other, pose, "DTR_none") == {1: pose, 2: other}
+    assert want_data(grace, pose) == {1: pose}
+    entry = grace.heard("data_track_subscriber_handles")[0].sub_handles[1]
+    assert (entry.publisher_identity, entry.publisher_sid, entry.track_sid) == ("ada", ada.sid, pose)
+    assert hall.room.data_route(ada.sid, 7) == ((grace.sid, 1), (joan.sid, 1))
+    assert hall.room.data_route(grace.sid, 7) == ((joan.sid, 2),)
+    assert want_data(ada, pose) is None, "nobody receives its own"
+    assert want_data(joan, pose, subscribe=False) == {2: other}
+    assert want_data(joan, pose) == {2: other, 3: pose}
+    ada.send(unpublish_data_track_request=rtc.UnpublishDataTrackRequest(pub_handle=7))
+    assert ada.heard("unpublish_data_track_response")[0].info.sid == pose
+    assert not grace.known["ada"].data_tracks
+    assert hall.room.data_route(ada.sid, 7) is None
+    assert not grace.heard("data_track_subscriber_handles")[-1].sub_handles
+    ada.send(unpublish_data_track_request=rtc.UnpublishDataTrackRequest(pub_handle=7))
+    assert ada.heard("request_response")[0].reason == rtc.RequestResponse.NOT_FOUND
+    hall.leave(grace)
+    assert hall.room.data_route(grace.sid, 7) is None
+    assert not joan.heard("data_track_subscriber_handles")[-1].sub_handles
+
+
+def test_data_tracks_follow_permissions():
+    hall = Hall()
+    ada, mute = hall.join("ada"), hall.join("mute", grants=Grants(can_publish_data=False))
+    deaf, hidden = hall.join("deaf", grants=Grants(can_subscribe=False)), hall.join("hid", grants=Grants(hidden=True))
+    grace = hall.join("grace")
+    mute.send(publish_data_track_request=rtc.PublishDataTrackRequest(pub_handle=1, name="n"))
+    refused = mute.heard("request_response")[0]
+    assert refused.reason == rtc.RequestResponse.NOT_ALLOWED
+    assert refused.publish_data_track.name == "n"
+    pose, unseen = publish_data(ada, 1), publish_data(hidden, 1)
+    assert want_data(deaf, pose) is None
+    assert want_data(grace, unseen) is None
+    assert want_data(grace, pose) == {1: pose}
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=False))
+    assert hall.room.data_route(ada.sid, 1) == ()
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
+    assert len(hall.room.data_route(ada.sid, 1)) == 1, "the wish was kept"
+
+
+def test_who_comes_back_is_told_its_handles():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    pose, depth = publish_data(ada, 1), publish_data(ada, 2, "depth")
+    want_data(grace, pose, depth)
+    grace.vanish()
+    ada.send(unpublish_data_track_request=rtc.UnpublishDataTrackRequest(pub_handle=1))
+    grace.received.clear()
+    assert grace.come_back()
+    [told] = grace.heard("data_track_subscriber_handles")
+    assert {handle: each.track_sid for handle, each in told.sub_handles.items()} == {2: depth}
+    ada.vanish()
+    assert ada.come_back()
+    listed = [rtc.PublishDataTrackResponse(info=models.DataTrackInfo(sid=depth))]
+    ada.send(sync_state=rtc.SyncState(publish_data_tracks=listed))
+    assert ada.left is None
+    listed.append(rtc.PublishDataTrackResponse(info=models.DataTrackInfo(sid=pose)))
+    ada.send(sync_state=rtc.SyncState(publish_data_tracks=listed))
+    assert ada.left.action == rtc.LeaveRequest.RECONNECT
+
+
+def test_requests_that_mean_nothing_here_are_ignored():
     hall = Hall()
     ada = hall.join("ada")
-    ada.send(publish_data_track_request=rtc.PublishDataTrackRequest(pub_handle=1, name="n"))
-    assert ada.heard("request_response")[0].reason == rtc.RequestResponse.UNSUPPORTED_TYPE
     ada.send(sync_state=rtc.SyncState())
     ada.send(leave=rtc.LeaveRequest())
     assert ada.left is None, "who says goodbye needs none"
