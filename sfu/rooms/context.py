@@ -26,6 +26,7 @@ class RoomContext:
         created_at: Unix time in seconds.
         events: what ``take_events`` will hand over.
         number: of the latest numbered event.
+        demand: tracks for which the demand may have changed, with their publishers, since that was looked at last.
     """
 
     sid: str
@@ -40,6 +41,7 @@ class RoomContext:
     timers: TimerSet = attrs.field(factory=TimerSet)
     events: list[Any] = attrs.field(factory=list)
     number: int = 0
+    demand: dict[str, str] = attrs.field(factory=dict)
 
     def room_message(self) -> models.Room:
         """The room as of this moment."""

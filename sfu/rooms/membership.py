@@ -16,6 +16,7 @@ from sfu.identifiers import PARTICIPANT, identifier
 from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
 from sfu.rooms.data_routing import DataRouting
+from sfu.rooms.dynacast import Dynacast
 from sfu.rooms.events import (
     ConnectionAborted,
     ParticipantClosed,
@@ -51,12 +52,14 @@ class Membership:
         negotiation: Negotiation,
         speakers: Speakers,
         data: DataRouting,
+        dynacast: Dynacast,
     ) -> None:
         self._context = context
         self._subscribing = subscribing
         self._negotiation = negotiation
         self._speakers = speakers
         self._data = data
+        self._dynacast = dynacast
 
     def admit(self, admission: Admission, now: float) -> Participant:
         """Let somebody in and tell everybody; an older session of the same identity is replaced.
@@ -131,6 +134,7 @@ class Membership:
         )
         self._speakers.forget(participant)
         self._data.tell(participant)
+        self._dynacast.tell_again(participant)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
 
     def depart(

@@ -18,6 +18,7 @@ from pystack.errors import LOCAL, DecodeError, LocalProtocolError
 from sfu.identifiers import ROOM, identifier
 from sfu.rooms.context import RoomContext
 from sfu.rooms.data_routing import DataRouting
+from sfu.rooms.dynacast import Dynacast
 from sfu.rooms.events import RoomFinished, RoomStarted
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
@@ -66,7 +67,10 @@ class Room:
         self._negotiation = Negotiation(self._context, self._subscribing)
         self._speakers = Speakers(self._context)
         self._data = DataRouting(self._context)
-        self._membership = Membership(self._context, self._subscribing, self._negotiation, self._speakers, self._data)
+        self._dynacast = Dynacast(self._context)
+        self._membership = Membership(
+            self._context, self._subscribing, self._negotiation, self._speakers, self._data, self._dynacast
+        )
         self._requests = Requests(self._context, self._membership, self._negotiation, self._subscribing, self._data)
         self._context.timers.set("empty", now + options.empty_timeout)
         self._context.tell(RoomStarted)
@@ -102,7 +106,9 @@ class Room:
             for timer in timers:
                 what, _, sid = timer.partition(":")
                 participant = self._context.roster.get(sid)
-                if what == "empty":
+                if what == "dynacast":
+                    self._dynacast.expired(sid)
+                elif what == "empty":
                     self.end(now, LeaveReason.ROOM_CLOSED)
                 elif what == "snapshot":
                     self._broadcast_room(now)
@@ -111,6 +117,7 @@ class Room:
 
     def flush(self, now: float, limit: float = inf) -> list[tuple[bytes, Hashable]]:
         """Hand over at most ``limit`` outgoing frames, each with the session id that it is for."""
+        self._dynacast.settle(now)  # once for all that an input changed
         return list(self._context.outbox.take(limit))
 
     def take_events(self) -> list[Any]:

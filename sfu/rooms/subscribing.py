@@ -34,6 +34,7 @@ class Subscribing:
 
         All at once, so that a subscriber is asked for sections once and not for each track.
         """
+        self._context.demand.update((info.sid, publisher.sid) for info in (*new, *ended))
         for subscriber in self._context.roster.others(publisher):
             for info in new:
                 self._offer(subscriber, publisher, info)
@@ -182,6 +183,7 @@ class Subscribing:
         if subscription.routed or not subscription.answered or not subscriber.active or info is None:
             return
         subscription.routed = True
+        self._context.demand[subscription.track] = subscription.publisher
         self._context.events.append(
             RouteAdded(
                 track=subscription.track,
@@ -202,6 +204,7 @@ class Subscribing:
 
     def _change(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
         if subscription.routed:
+            self._context.demand[subscription.track] = subscription.publisher
             wish = subscription.wish
             self._context.events.append(
                 RouteChanged(
@@ -215,6 +218,7 @@ class Subscribing:
 
     def _unbind(self, subscriber: Participant, subscription: Subscription) -> None:
         if subscription.routed:
+            self._context.demand[subscription.track] = subscription.publisher
             self._context.events.append(RouteRemoved(subscription.track, subscriber.sid, subscription.generation))
         if subscription.bound:
             subscriber.sections.release(subscription.unbind())

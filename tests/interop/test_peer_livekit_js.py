@@ -117,6 +117,11 @@ def test_the_sdk_chooses_the_layer_that_it_gets(publisher):
             for quality, width in (("LOW", 320), ("HIGH", 1280), ("MEDIUM", 640)):
                 await grace.do("wish", {"of": ada.name, "quality": quality})
                 await until(lambda: grace.perceives(ada, width=width), 20, f"no picture of quality {quality}")  # noqa: B023
+            await until(lambda: _sends(ada, {"q", "h"}), 20, "the layer that nobody wants is still sent")
+            await grace.do("wish", {"of": ada.name, "quality": "HIGH"})
+            await until(lambda: _sends(ada, {"q", "h", "f"}), 20, "the best layer is not sent again")
+            await until(lambda: grace.perceives(ada, width=1280), 20, "the best layer does not come back")
+            await grace.do("wish", {"of": ada.name, "quality": "MEDIUM"})
             await grace.do("want", {"of": ada.name, "wanted": False})
             await until(lambda: _frames_stay(grace, ada), 20, "pictures go on")
             await grace.do("want", {"of": ada.name, "wanted": True})
@@ -148,6 +153,10 @@ def test_the_sdk_goes_on_after_its_signalling_was_lost(kind):
 async def _includes(person: Person, what: str, wanted: list[Any]) -> bool:
     there = await person.look(what)
     return all(each in there for each in wanted)
+
+
+async def _sends(person: Person, rids: set[str]) -> bool:
+    return set(await person.do("sending")) == rids
 
 
 async def _frames_stay(person: Person, other: Person) -> bool:

@@ -1,6 +1,7 @@
 """A room and its clients with no socket and no sleep: fifty participants, every way to leave, every count."""
 
 import gc
+import random
 import weakref
 from math import inf
 
@@ -151,6 +152,7 @@ class Hall:
         self.answering = True
         self.pumping = False
         self.connect_by_itself = True
+        self.random = random.Random(7)
 
     def join(self, identity, *, connect=None, tracks=(), **admission):
         client = Client(self, identity)
@@ -480,6 +482,82 @@ def test_a_wish_for_a_layer_goes_to_its_own_route_once():
     assert (face, grace.sid) not in hall.routes
     grace.send(subscription=rtc.UpdateSubscription(track_sids=[face], subscribe=True))
     assert hall.routes[face, grace.sid][2:] == [False, 1], "a wish outlives its route"
+
+
+def layers_wanted(client):
+    """What the client was told last: track to how many layers are wanted of it."""
+    told = {}
+    for message in client.heard("subscribed_quality_update"):
+        assert [each.quality for each in message.subscribed_qualities] == [0, 1, 2]
+        enabled = [each.enabled for each in message.subscribed_qualities]
+        assert enabled == sorted(enabled, reverse=True), "all up to the best"
+        told[message.track_sid] = sum(enabled)
+    return told
+
+
+def test_ac32_7_more_layers_are_asked_for_at_once_and_fewer_after_five_seconds():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")
+    ada.rids = ("q", "h", "f")
+    face = ada.publish("video", width=1280, height=720)
+    assert layers_wanted(ada) == {face: 3}
+
+    def wish(client, quality, **more):
+        client.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face], quality=quality, **more))
+        return layers_wanted(ada)[face]
+
+    assert wish(grace, models.VideoQuality.LOW) == 3, "joan wants them all"
+    assert wish(joan, models.VideoQuality.MEDIUM) == 3
+    hall.pass_time(4.9)
+    assert layers_wanted(ada)[face] == 3
+    hall.pass_time(0.2)
+    assert layers_wanted(ada)[face] == 2
+    assert wish(grace, models.VideoQuality.HIGH) == 3, "at once"
+    assert wish(grace, models.VideoQuality.LOW) == 3
+    hall.pass_time(3)
+    assert wish(grace, models.VideoQuality.HIGH) == 3
+    told = len(ada.heard("subscribed_quality_update"))
+    hall.pass_time(20)
+    assert len(ada.heard("subscribed_quality_update")) == told, "a change of mind is no news"
+
+
+def test_ac32_8_ac32_9_a_track_that_nobody_wants_is_turned_off_after_ten_seconds():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.rids = ("q", "h")
+    face = ada.publish("video", width=1280, height=720)
+    hall.pass_time(9.9)
+    assert layers_wanted(ada) == {}
+    hall.pass_time(0.2)
+    assert layers_wanted(ada) == {face: 0}
+    grace = hall.join("grace")
+    assert layers_wanted(ada) == {face: 3}, "the best of two layers is the best of all"
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face], disabled=True))
+    hall.pass_time(6)
+    assert layers_wanted(ada) == {face: 0}
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face], quality=models.VideoQuality.LOW))
+    assert layers_wanted(ada) == {face: 1}
+    hall.leave(grace)
+    hall.pass_time(6)
+    assert layers_wanted(ada) == {face: 0}
+    ada.vanish()
+    late = hall.join("late")
+    ada.received.clear()
+    assert ada.come_back()
+    assert layers_wanted(ada) == {face: 3}, "told again"
+    ada.unpublish(face)
+    assert hall.room._dynacast._told == {}
+    hall.leave(late)
+    hall.pass_time(30)
+
+
+def test_who_publishes_one_layer_alone_hears_nothing_of_layers():
+    hall = Hall()
+    ada, _ = hall.join("ada"), hall.join("grace")
+    ada.publish("video")
+    ada.publish("audio")
+    hall.pass_time(30)
+    assert layers_wanted(ada) == {}
 
 
 def test_mute_travels_in_track_info_and_pauses_routes_once():
@@ -1045,6 +1123,12 @@ class Churn:
             return
         if what == "join":
             self.present[identity] = hall.join(identity, connect=False)
+            self.present[identity].rids = ("q", "h", "f")
+        elif what == "wish" and client:
+            settings = rtc.UpdateTrackSettings(
+                track_sids=list(hall.room.participant(client.sid).subscriptions), quality=hall.random.randrange(4)
+            )
+            client.send(track_setting=settings)
         elif what == "connect" and client:
             hall.connect(client)
         elif what == "away" and client:
@@ -1077,7 +1161,7 @@ class Churn:
             st.sampled_from(
                 (
                     *("join", "join", "connect", "audio", "video", "leave", "crash"),
-                    *("unpublish", "lazy", "wait", "away", "back"),
+                    *("unpublish", "lazy", "wait", "away", "back", "wish", "wish"),
                 )
             ),
             st.integers(0, 4),
@@ -1104,6 +1188,12 @@ def test_whatever_happens_the_counts_and_routes_follow_from_who_is_here(steps):
                 continue
             others = {each.identity: each.sid for each in hall.room.roster.others(participant)}
             assert {identity: info.sid for identity, info in client.known.items()} == others
+            dynacast, told = hall.room._dynacast, layers_wanted(client)
+            for info in participant.publications:
+                if info.kind == "video" and dynacast._told.get(info.sid) != dynacast._wanted(info):
+                    assert hall.room._context.timers.armed(f"dynacast:{info.sid}")
+                if info.sid in dynacast._told:
+                    assert told[info.sid] == dynacast._told[info.sid] + 1
             if participant.active and not client.lazy:
                 missing = {sid for sid, owner in live.items() if owner is not participant} - hall.received_by(client)
                 assert not missing or hall.room.deadline < inf

@@ -1,7 +1,7 @@
 // A page of somebody who uses LiveKit's JavaScript SDK as it is; loaded behind livekit-client, driven by the test.
 window.person = (() => {
   const {Room, RoomEvent, VideoQuality} = LivekitClient;
-  const room = new Room();
+  const room = new Room({dynacast: true});
   const heard = [];
   const written = [];
 
@@ -54,6 +54,15 @@ window.person = (() => {
 
     wish({of, quality}) {
       for (const publication of pictures(of)) publication.setVideoQuality(VideoQuality[quality]);
+    },
+
+    // the rids of the layers that are being sent, lowest first
+    sending() {
+      const rids = [];
+      for (const {track} of room.localParticipant.videoTrackPublications.values()) {
+        for (const {rid, active} of track?.sender?.getParameters().encodings ?? []) if (active) rids.push(rid);
+      }
+      return rids;
     },
 
     want({of, wanted}) {
