@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from math import inf
 from typing import Any, Final
 
 from pystack.aio.clock import clock_of
@@ -42,13 +41,19 @@ class Driver:
         path: DatagramPath,
         on_event: Callable[[Any], None],
         loop: asyncio.AbstractEventLoop | None = None,
+        on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
-        """Take ``path.on_datagrams`` and ``path.on_writable``. ``on_event`` may call commands and :meth:`pump`."""
+        """Take ``path.on_datagrams`` and ``path.on_writable``. ``on_event`` may call commands and :meth:`pump`.
+
+        No core raises (law 8 of :mod:`pystack.base.core`). Should one have that bug all the same, the loop's exception
+        handler hears of it, this stops, and ``on_failure`` is called, so that nobody waits for a core that is broken.
+        """
         self._loop = loop or asyncio.get_running_loop()
         self._clock = clock_of(self._loop)
         self._core = core
         self._path = path
         self._on_event: Callable[[Any], None] = on_event
+        self._on_failure = on_failure
         self._timer = LazyTimer(self._loop, self._tick)
         self._left: list[bytes] = []  # what the path did not take; less than one burst
         self._blocked = False
@@ -68,8 +73,11 @@ class Driver:
         if self.ended:
             return
         receive = self._core.receive
-        for data in batch:
-            receive(data, now)
+        try:
+            for data in batch:
+                receive(data, now)
+        except Exception as error:
+            self._fail(error)
         self.pump(now)
 
     def soon(self) -> None:
@@ -102,9 +110,11 @@ class Driver:
                         return
                 if not events and not self._again:
                     break
+            self._timer.set(self._core.deadline)
+        except Exception as error:
+            self._fail(error)
         finally:
             self._pumping = False
-        self._timer.set(self._core.deadline)
 
     def close(self) -> None:
         """Stop: no timer, no callback, and the path is let go of (but not closed; it is its owner's)."""
@@ -115,6 +125,7 @@ class Driver:
             self._handle = None
         self._left = []
         self._on_event = _ignore
+        self._on_failure = None
         self._path.on_datagrams = self._path.on_writable = _ignore
 
     def _flush(self, now: float) -> None:
@@ -138,12 +149,22 @@ class Driver:
             self._loop.call_exception_handler({"message": "an event callback raised", "exception": error})
 
     def _tick(self, now: float) -> None:
-        self._core.tick(now)
+        try:
+            self._core.tick(now)
+        except Exception as error:
+            self._fail(error)
         self.pump(now)
         if not self.ended and self._core.deadline <= now:
             # Law 4 of base.core forbids this; spinning the loop would hide it.
-            self._timer.set(inf)
-            raise RuntimeError(f"the deadline of {self._core!r} did not move on")
+            self._fail(RuntimeError(f"the deadline of {self._core!r} did not move on"))
+
+    def _fail(self, error: Exception) -> None:
+        context = {"message": "a core raised, and its connection is ended; please report it", "exception": error}
+        self._loop.call_exception_handler(context)
+        callback = self._on_failure
+        self.close()
+        if callback is not None:
+            callback(error)
 
     def _pump_scheduled(self) -> None:
         self._handle = None

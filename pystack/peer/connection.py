@@ -118,7 +118,7 @@ class PeerConnection:
         self._path: DatagramPath = self._ice
         if self._debug is not None:
             self._path = TappedPath(self._ice, self._debug, clock, self._read_keys)
-        self._driver = Driver(self._session, self._path, self._handle_event, self._loop)
+        self._driver = Driver(self._session, self._path, self._handle_event, self._loop, self._handle_failure)
         self._ice.on_state = self._handle_ice_state
         self._ice.on_candidate = self._handle_candidate
         self._operations = Operations("peer connection", configuration.operation_timeout, self._handle_hang)
@@ -602,6 +602,10 @@ class PeerConnection:
         self._terminate(
             TransportLost(f"operation {operation!r} did not end within {seconds:g} s (local {local}, remote {remote})")
         )
+
+    def _handle_failure(self, error: Exception) -> None:
+        """A bug of ours: nobody may wait for what will never come."""
+        self._terminate(TransportLost(f"an internal error ended the connection: {error!r}"))
 
     # ---- the one exit
 

@@ -10,7 +10,16 @@ from collections.abc import Callable
 import attrs
 import pytest
 
-from pystack.errors import LOCAL, Closed, HandshakeFailed, LocalProtocolError, MessageTooLarge, PeerClosed, WouldBlock
+from pystack.errors import (
+    LOCAL,
+    Closed,
+    HandshakeFailed,
+    LocalProtocolError,
+    MessageTooLarge,
+    PeerClosed,
+    TransportLost,
+    WouldBlock,
+)
 from pystack.peer import (
     Configuration,
     DataChannel,
@@ -165,6 +174,40 @@ def test_close_is_bounded_when_the_peer_is_silent() -> None:
                 await one.wait_connected()
 
     run(main())
+
+
+def test_a_bug_in_a_core_ends_the_connection_instead_of_hanging_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[weakref.ref[object]]:
+        loop = asyncio.get_running_loop()
+        reported: list[dict[str, object]] = []
+        loop.set_exception_handler(lambda _, context: reported.append(context))
+        network = MemoryNetwork(LinkOptions(delay=0.01))
+        async with peer_pair(network) as (one, other):
+            left, right = await open_pair(one, other)
+            waiting = [asyncio.create_task(each) for each in (left.read(), one.wait_closed())]
+            await asyncio.sleep(0)
+
+            def broken(data: bytes, now: float) -> None:
+                raise KeyError("a bug of ours")
+
+            monkeypatch.setattr(one._session.channels, "receive", broken)
+            await right.write("the message that nobody was ready for")
+            start = loop.time()
+            done = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 1)
+            assert loop.time() - start < 0.1
+            assert isinstance(done[0], Closed)
+            assert isinstance(one.reason, TransportLost)
+            assert "a bug of ours" in str(one.reason)
+            assert [type(context["exception"]) for context in reported] == [KeyError]
+            await asyncio.wait_for(other.wait_closed(), 30)
+            refs: list[weakref.ref[object]] = [weakref.ref(thing) for thing in (one, left)]
+            reported.clear()
+        monkeypatch.undo()
+        return refs
+
+    refs = run(main())
+    gc.collect()
+    assert [ref() for ref in refs] == [None, None]
 
 
 def test_abort_releases_every_kind_of_waiter_in_one_turn() -> None:

@@ -64,6 +64,67 @@ def scene(room=10**6):
     return core, path, heard, Driver(core, path, heard.append)
 
 
+@pytest.mark.parametrize("member", ["receive", "tick", "flush", "take_events", "deadline"])
+def test_a_core_that_raises_ends_at_once_and_is_reported(member):
+    """Law 8 forbids it; who waits must not pay for a bug by waiting for ever."""
+
+    class Broken(Counting):
+        broken = False
+
+        def __getattribute__(self, name):
+            if name == member and object.__getattribute__(self, "broken"):
+                if name == "deadline":
+                    raise ZeroDivisionError
+
+                def raising(*_):
+                    raise ZeroDivisionError
+
+                return raising
+            return object.__getattribute__(self, name)
+
+    async def main():
+        loop, reported, failures = asyncio.get_running_loop(), [], []
+        loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        core, path = Broken(), Narrow()
+        driver = Driver(core, path, lambda event: None, on_failure=failures.append)
+        core.deadline = loop.time() + 1
+        driver.pump()
+        core.broken = True
+        if member == "tick":
+            await asyncio.sleep(2)
+        else:
+            path.on_datagrams([b"x"], loop.time())
+        assert [type(error) for error in reported] == [ZeroDivisionError]
+        assert failures == reported
+        assert driver.ended
+        path.on_datagrams([b"x"], loop.time())
+        await asyncio.sleep(10)
+        assert len(reported) == 1
+
+    run(main())
+
+
+def test_a_deadline_that_stands_still_is_a_bug_of_the_core():
+    class Stuck(Counting):
+        def tick(self, now):
+            self.ticks.append(now)
+
+    async def main():
+        loop, reported, failures = asyncio.get_running_loop(), [], []
+        loop.set_exception_handler(lambda _, context: reported.append(context["exception"]))
+        core = Stuck()
+        core.deadline = loop.time() + 1
+        driver = Driver(core, Narrow(), print, on_failure=failures.append)
+        driver.pump()
+        await asyncio.sleep(10)
+        assert len(core.ticks) == 1
+        assert failures == reported
+        assert "did not move on" in str(failures[0])
+        assert driver.ended
+
+    run(main())
+
+
 def test_what_arrives_together_is_pumped_once():
     async def main():
         core, path, heard, driver = scene()
