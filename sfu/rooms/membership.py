@@ -187,9 +187,17 @@ class Membership:
 
     def _remember(self, departed: Participant, now: float) -> None:
         """Who is away cannot hear of it now; one that missed too much joins anew instead."""
+        # No more than says who it was: names, metadata and tracks of a thousand would be too much to keep.
+        gone = models.ParticipantInfo(
+            sid=departed.sid,
+            identity=departed.identity,
+            state=models.ParticipantInfo.State.DISCONNECTED,
+            version=departed.version,
+            disconnect_reason=departed.reason,  # type: ignore[arg-type]
+        )
         for other in () if departed.grants.hidden else self._context.roster:
             if other.missed is not None:
-                other.missed.append(participant_message(departed))
+                other.missed.append(gone)
                 if len(other.missed) >= _MISSED:
                     self._context.timers.set(f"away:{other.sid}", now)
 

@@ -116,7 +116,7 @@ class Requests:
             why = f"the client publishes {unknown[0][:64]!r}, which is not known here"
             self.membership.depart(participant, LeaveReason.STATE_MISMATCH, now, why, come_back=True)
             return
-        for sid in state.track_sids_disabled:
+        for sid in frozenset(state.track_sids_disabled):
             subscription = participant.subscriptions.get(sid)
             if subscription is not None:
                 self.subscribing.wish(participant, [sid], attrs.evolve(subscription.wish, disabled=True))
