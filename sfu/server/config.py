@@ -103,14 +103,23 @@ def _switch(value: Any) -> bool:
     return text in {"on", "true", "yes"}
 
 
-def _seconds(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError("give a number of seconds") from None
-    if isinstance(value, bool) or not 0 < number < 1e9:
-        raise ValueError("give a number of seconds above 0")
-    return number
+def _duration(*, zero: bool) -> Callable[[Any], float]:
+    words = "give a number of seconds, 0 for none" if zero else "give a number of seconds above 0"
+
+    def parse(value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ValueError(words) from None
+        if isinstance(value, bool) or not 0 <= number < 1e9 or (not number and not zero):
+            raise ValueError(words)
+        return number
+
+    return parse
+
+
+_seconds: Final = _duration(zero=False)
+_patience: Final = _duration(zero=True)
 
 
 def _host(value: Any) -> str:
@@ -193,7 +202,7 @@ SETTINGS: Final = (
     Setting("join_timeout", _seconds, "seconds from joining to a working connection"),
     Setting(
         "resume_timeout",
-        _seconds,
+        _patience,
         "seconds that a client may take to come back when its signalling is lost; 0 for none",
     ),
     Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),

@@ -53,6 +53,9 @@ def test_lists_and_keys_take_commas_and_yaml(file):
         ({}, {}, "zzz: 3\n", ["zzz", "known are", "media_port"]),
         ({}, {}, "port: true\n", ["port", "whole number"]),
         ({}, {}, "port: [\n", ["config", "line 2", "YAML"]),
+        ({"join_timeout": "0"}, {}, None, ["join_timeout", "above 0"]),
+        ({"resume_timeout": "-1"}, {}, None, ["resume_timeout", "0 for none"]),
+        ({}, {}, "resume_timeout: [1]\n", ["resume_timeout", "number of seconds"]),
         ({}, {}, "- a\n", ["config", "list"]),
         ({}, {}, "keys: 5\n", ["keys", "mapping"]),
         ({}, {}, "keys: {a: ''}\n", ["keys", "empty"]),
@@ -111,3 +114,9 @@ def test_mistakes_on_the_command_line_are_one_line_and_code_2(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["token", "--room", "r", "--identity", "i", "--dev", "--hours", "0"], {})
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("text", ["0", "0.0", "12.5"])
+def test_a_server_can_have_no_patience_with_lost_signalling(text):
+    config = load({"resume_timeout": text}, {}, None, dev=True)
+    assert config.resume_timeout == config.room_options("1").resume_timeout == float(text)
