@@ -24,7 +24,7 @@ from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant, SubscriptionRules
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
-from sfu.tracks import OFF, Wish
+from sfu.tracks import Wish
 
 __all__ = ["MAX_CANDIDATE", "Requests"]
 
@@ -100,7 +100,7 @@ class Requests:
     def handle_track_setting(self, participant: Participant, setting: rtc.UpdateTrackSettings, now: float) -> None:
         """The client says what it wants to see of tracks: nothing for now, or a layer of them."""
         wish = Wish(
-            disabled=setting.disabled or setting.quality == OFF,
+            disabled=setting.disabled or setting.quality == models.VideoQuality.OFF,
             quality=setting.quality,
             width=setting.width,
             height=setting.height,
@@ -178,18 +178,16 @@ class Requests:
         self, participant: Participant, asked: rtc.PublishDataTrackRequest, now: float
     ) -> None:
         """The client publishes a data track."""
-        refusal = participant.data_tracks.refusal(asked)
+        limit = self.context.options.max_request
         if not participant.grants.can_publish_data:
-            refusal = _Response.NOT_ALLOWED, "the token does not allow publishing data"
-        elif asked.ByteSize() > self.context.options.max_request:
-            limit = self.context.options.max_request
+            why = "the token does not allow publishing data"
+            self.respond(participant, _Response.NOT_ALLOWED, why, publish_data_track=asked)
+        elif asked.ByteSize() > limit:
             self.respond(participant, _Response.INVALID_REQUEST, f"a data track is announced by at most {limit} bytes")
-            return
-        if refusal is None:
-            self.data.publish(participant, asked)
+        elif (refusal := participant.data_tracks.refusal(asked)) is not None:
+            self.respond(participant, *refusal, publish_data_track=asked)
         else:
-            reason, message = refusal
-            self.respond(participant, reason, message, publish_data_track=asked)
+            self.data.publish(participant, asked)
 
     def handle_unpublish_data_track(
         self, participant: Participant, asked: rtc.UnpublishDataTrackRequest, now: float

@@ -183,8 +183,8 @@ class Subscribing:
         if subscription.routed or not subscription.answered or not subscriber.active or info is None:
             return
         subscription.routed = True
-        self._context.demand[subscription.track] = subscription.publisher
-        self._context.events.append(
+        self._reroute(
+            subscription,
             RouteAdded(
                 track=subscription.track,
                 publisher=subscription.publisher,
@@ -195,7 +195,7 @@ class Subscribing:
                 paused=info.muted or subscription.wish.disabled,
                 ceiling=subscription.wish.ceiling(info),
                 since=max(subscription.since, subscriber.active_since or 0.0),
-            )
+            ),
         )
         publisher = self._context.roster.get(subscription.publisher)
         if publisher is not None and publisher.publications.first_subscriber(subscription.track):
@@ -204,21 +204,25 @@ class Subscribing:
 
     def _change(self, subscriber: Participant, subscription: Subscription, info: TrackInfo) -> None:
         if subscription.routed:
-            self._context.demand[subscription.track] = subscription.publisher
             wish = subscription.wish
-            self._context.events.append(
+            self._reroute(
+                subscription,
                 RouteChanged(
                     subscription.track,
                     subscriber.sid,
                     subscription.generation,
                     info.muted or wish.disabled,
                     wish.ceiling(info),
-                )
+                ),
             )
 
     def _unbind(self, subscriber: Participant, subscription: Subscription) -> None:
         if subscription.routed:
-            self._context.demand[subscription.track] = subscription.publisher
-            self._context.events.append(RouteRemoved(subscription.track, subscriber.sid, subscription.generation))
+            self._reroute(subscription, RouteRemoved(subscription.track, subscriber.sid, subscription.generation))
         if subscription.bound:
             subscriber.sections.release(subscription.unbind())
+
+    def _reroute(self, subscription: Subscription, event: RouteAdded | RouteChanged | RouteRemoved) -> None:
+        """A route begins, changes or ends, and with it perhaps what is wanted of the track."""
+        self._context.demand[subscription.track] = subscription.publisher
+        self._context.events.append(event)

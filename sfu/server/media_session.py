@@ -248,20 +248,19 @@ class MediaSession:
 
     def _adopt(self, channel: DataChannel) -> None:
         label = channel.label
-        if label == DATA_TRACK and label not in self._channels:
-            self._channels[label] = channel
-            channel.on_close = lambda _: self._forget(label, channel)
-            channel.on_message = self._receive_frame
-        elif label in LABELS and label not in self._channels:
-            self._channels[label] = channel
-            channel.on_close = lambda _: self._forget(label, channel)
-            channel.on_message = lambda message: self._receive(label, message)
-            self._drain_later(label)
-        else:
+        if label in self._channels or label not in {DATA_TRACK, *LABELS}:
             self.stray_channels += 1
             channel.on_message = self._stray
             if self.stray_channels > MAX_STRAYS:
                 channel.begin_close()
+            return
+        self._channels[label] = channel
+        channel.on_close = lambda _: self._forget(label, channel)
+        if label == DATA_TRACK:
+            channel.on_message = self._receive_frame
+        else:
+            channel.on_message = lambda message: self._receive(label, message)
+            self._drain_later(label)
 
     def _forget(self, label: str, channel: DataChannel) -> None:
         if self._channels.get(label) is channel:

@@ -111,8 +111,10 @@ class Runtime:
     ) -> tuple[RoomHost, Member] | None:
         """Let a client go on with its session; ``None`` if it has to join anew."""
         host = self._rooms.get(room)
-        member = host.resume(admission.identity, hello.resume_sid, socket) if host is not None else None
-        return (host, member) if host is not None and member is not None else None
+        if host is None:
+            return None
+        member = host.resume(admission.identity, hello.resume_sid, socket)
+        return None if member is None else (host, member)
 
     async def close(self) -> None:
         """Tell every client that the server goes away, and let that go out; bounded."""

@@ -6,14 +6,12 @@ from sfu.tracks.section import OfferedSection, SectionPlan
 from sfu.tracks.sections import Sections
 from sfu.tracks.subscription import Action, Subscription, reconcile
 from sfu.tracks.track_info import Kind, TrackInfo
-from sfu.tracks.wish import HIGH, OFF, Wish
+from sfu.tracks.wish import Wish
 
 __all__ = [
-    "HIGH",
     "MAX_DATA_TRACKS",
     "MAX_LIVE",
     "MAX_PENDING",
-    "OFF",
     "Action",
     "DataTrack",
     "DataTracks",

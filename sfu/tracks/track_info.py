@@ -6,6 +6,7 @@ made later than a mute still learns of it. Called by ``tracks.publication`` and 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 import attrs
@@ -46,7 +47,7 @@ class TrackInfo:
     cid: str = ""
     request: bytes = b""
 
-    @property
+    @cached_property
     def layer_sides(self) -> tuple[int, ...]:
         """The shorter side of each simulcast layer in pixels, lowest layer first.
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import attrs
+from livekit.protocol import models
 
 from sfu.tracks.track_info import TrackInfo
 
-__all__ = ["HIGH", "OFF", "Wish"]
-
-HIGH: Final = 2
-OFF: Final = 3
-"""Values of LiveKit's ``VideoQuality``; 0 is low, 1 is medium."""
+__all__ = ["Wish"]
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +21,7 @@ class Wish:
     """
 
     disabled: bool = False
-    quality: int = HIGH
+    quality: int = models.VideoQuality.HIGH
     width: int = 0
     height: int = 0
 
