@@ -1,9 +1,11 @@
 """The control core of a room: who is here, what they publish, what they receive; no socket, no clock, no task."""
 
 from sfu.rooms.events import (
+    AnswerArrived,
     CandidateArrived,
     ConnectionAborted,
     OfferArrived,
+    OfferWanted,
     ParticipantClosed,
     ParticipantJoined,
     ParticipantLeft,
@@ -26,11 +28,13 @@ from sfu.rooms.roster import Roster
 
 __all__ = [
     "Admission",
+    "AnswerArrived",
     "CandidateArrived",
     "ConnectionAborted",
     "Grants",
     "LeaveReason",
     "OfferArrived",
+    "OfferWanted",
     "Participant",
     "ParticipantClosed",
     "ParticipantJoined",

@@ -26,6 +26,7 @@ class RoomContext:
         created_at: Unix time in seconds.
         events: what ``take_events`` will hand over.
         number: of the latest numbered event.
+        unoffered: session ids of those to whom we may have something new to offer, as keys in the order of arrival.
         demand: tracks for which the demand may have changed, with their publishers, since that was looked at last.
     """
 
@@ -41,6 +42,7 @@ class RoomContext:
     timers: TimerSet = attrs.field(factory=TimerSet)
     events: list[Any] = attrs.field(factory=list)
     number: int = 0
+    unoffered: dict[str, None] = attrs.field(factory=dict)
     demand: dict[str, str] = attrs.field(factory=dict)
 
     def room_message(self) -> models.Room:

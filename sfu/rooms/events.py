@@ -10,12 +10,14 @@ import attrs
 from livekit.protocol import models
 
 from sfu.rooms.lifecycle import LeaveReason
-from sfu.tracks import Kind, TrackInfo
+from sfu.tracks import Kind, SentSection, TrackInfo
 
 __all__ = [
+    "AnswerArrived",
     "CandidateArrived",
     "ConnectionAborted",
     "OfferArrived",
+    "OfferWanted",
     "ParticipantClosed",
     "ParticipantJoined",
     "ParticipantLeft",
@@ -40,16 +42,39 @@ class OfferArrived:
 
 
 @attrs.frozen
+class OfferWanted:
+    """Make an offer of exactly these sections; then ``Room.offer_made``, or ``Room.negotiation_failed``."""
+
+    participant: str
+    offer_id: int
+    sections: tuple[SentSection, ...]
+    restart_ice: bool
+
+
+@attrs.frozen
+class AnswerArrived:
+    """Apply this answer to our offer; then ``Room.answer_applied``, or ``Room.negotiation_failed``."""
+
+    participant: str
+    offer_id: int
+    sdp: str
+
+
+@attrs.frozen
 class CandidateArrived:
-    """Hand this ICE candidate (JSON of an ``RTCIceCandidateInit``) to the participant's transport."""
+    """Hand this ICE candidate (JSON of an ``RTCIceCandidateInit``) to the participant's transport.
+
+    ``outbound``: to the one on which we offer, where there are two.
+    """
 
     participant: str
     candidate: str
+    outbound: bool
 
 
 @attrs.frozen
 class RouteAdded:
-    """From now on the track flows to the subscriber's section ``mid``.
+    """From now on the track flows to the subscriber's section ``mid`` (or, where we offer, of that name).
 
     ``ceiling`` is the best simulcast layer that the subscriber wants, 0 being the lowest. ``since`` is when it could
     first have flowed: the later of the binding and the subscriber's working transport.
@@ -168,6 +193,8 @@ class RoomFinished:
 
 RoomEvent = (
     OfferArrived
+    | OfferWanted
+    | AnswerArrived
     | CandidateArrived
     | RouteAdded
     | RouteChanged

@@ -26,11 +26,13 @@ from sfu.rooms.events import (
 )
 from sfu.rooms.lifecycle import PARTICIPANT_TABLE, LeaveReason, ParticipantInput, ParticipantState, leave_action
 from sfu.rooms.negotiation import Negotiation
+from sfu.rooms.offering import Offering
 from sfu.rooms.participant import Admission, Participant
 from sfu.rooms.snapshot import participant_message
 from sfu.rooms.speakers import Speakers
 from sfu.rooms.subscribing import Subscribing
-from sfu.signal import Offers, SignalSession
+from sfu.signal import Offers, Proposals, SignalSession
+from sfu.tracks import OwnSections, Sections
 
 __all__ = ["Membership", "RoomFull"]
 
@@ -50,6 +52,7 @@ class Membership:
         context: RoomContext,
         subscribing: Subscribing,
         negotiation: Negotiation,
+        offering: Offering,
         speakers: Speakers,
         data: DataRouting,
         dynacast: Dynacast,
@@ -57,6 +60,7 @@ class Membership:
         self._context = context
         self._subscribing = subscribing
         self._negotiation = negotiation
+        self._offering = offering
         self._speakers = speakers
         self._data = data
         self._dynacast = dynacast
@@ -86,7 +90,10 @@ class Membership:
             auto_subscribe=admission.auto_subscribe,
             joined_at=context.epoch + now,
             machine=Machine(PARTICIPANT_TABLE, ParticipantState.JOINING),
-            session=SignalSession(Offers(options.negotiation_timeout), context.epoch),
+            session=SignalSession(
+                Offers(options.negotiation_timeout), Proposals(options.negotiation_timeout), context.epoch
+            ),
+            sections=OwnSections() if admission.dual else Sections(),
             retries=Backoff(options.retry_interval, 10 * options.retry_interval),
         )
         participant.machine.move(ParticipantInput.ADMITTED)
@@ -117,6 +124,7 @@ class Membership:
             self.depart(participant, LeaveReason.SIGNAL_CLOSE, now, "the signal connection closed", tell=False)
         elif participant.missed is None:
             participant.missed = []
+            self._offering.away(participant)
             self._context.timers.set(f"away:{participant.sid}", now + patience)
 
     def resumed(self, participant: Participant, now: float, last_sequence: int) -> None:
@@ -136,6 +144,7 @@ class Membership:
         self._data.tell(participant)
         self._dynacast.tell_again(participant)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
+        self._offering.back(participant)
 
     def depart(
         self,
@@ -169,6 +178,7 @@ class Membership:
         context.timers.cancel(f"join:{participant.sid}")
         context.timers.cancel(f"away:{participant.sid}")
         self._negotiation.left(participant)
+        self._offering.left(participant)
         self._subscribing.participant_left(participant)
         self._speakers.forget(participant)
         self._data.left(participant)
@@ -215,6 +225,7 @@ class Membership:
         own = participant_message(participant)
         own.state = models.ParticipantInfo.State.ACTIVE  # clients tie their media to it from the first message
         others = [each for each in context.roster.others(participant) if not each.grants.hidden]
+        dual = isinstance(participant.sections, OwnSections)
         return rtc.JoinResponse(
             room=context.room_message(),
             participant=own,
@@ -223,6 +234,7 @@ class Membership:
             server_info=self._server(),
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
-            subscriber_primary=False,
+            subscriber_primary=dual,
+            fast_publish=dual and participant.grants.can_publish,
             enabled_publish_codecs=[models.Codec(mime=mime) for mime in options.publish_codecs],
         )

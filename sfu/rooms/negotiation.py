@@ -1,4 +1,4 @@
-"""Offers and answers of one room: what each media section carries, and what follows when an answer is out.
+"""The clients' offers and our answers in one room: what each section carries, and what follows an answer.
 
 The room decides on sections as values (``plan``); the runtime turns them into transceiver directions and an SDP, and
 reports back (``answered`` or ``failed``). Nothing here waits: the watchdog of :class:`sfu.signal.Offers` bounds it.
@@ -6,9 +6,7 @@ reports back (``answered`` or ``failed``). Nothing here waits: the watchdog of :
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import attrs
 from livekit.protocol import rtc
@@ -19,12 +17,9 @@ from sfu.rooms.events import OfferArrived, TrackPublished, TrackUnpublished
 from sfu.rooms.participant import Participant
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
-from sfu.tracks import OfferedSection, SectionPlan, TrackInfo
+from sfu.tracks import OfferedSection, SectionPlan, Sections, TrackInfo
 
 __all__ = ["Negotiation", "Planned"]
-
-_NOT_IN_MSID: Final = re.compile(r"[^A-Za-z0-9_{}.\-]")
-"""A client names its streams; in our SDP to others only harmless characters of that name may appear."""
 
 
 @attrs.frozen
@@ -54,15 +49,19 @@ class Negotiation:
     ) -> tuple[SectionPlan, ...]:
         """Decide what each section of the offer in progress carries."""
         taken = participant.publications.match(sections)
-        self._subscribing.plan(participant, sections, now)
-        carried = participant.sections.carried()
-        self._planned[participant.sid] = Planned(offer_id, tuple(sections), carried, participant.sections.idle())
+        carried: dict[str, str] = {}
+        idle: frozenset[str] = frozenset()
+        if isinstance(participant.sections, Sections):
+            self._subscribing.lost(participant, participant.sections.observe(sections))
+            self._subscribing.bind(participant, now)
+            carried, idle = participant.sections.carried(), participant.sections.idle()
+        self._planned[participant.sid] = Planned(offer_id, tuple(sections), carried, idle)
         return tuple(
             SectionPlan(
                 mid=section.mid,
                 receive=taken.get(section.mid, ""),
                 send=carried.get(section.mid, ""),
-                stream_id=self._stream_id(participant, carried.get(section.mid, "")),
+                stream_id=self._subscribing.stream_id(participant, carried.get(section.mid, "")),
             )
             for section in sections
         )
@@ -107,12 +106,3 @@ class Negotiation:
         if offer is not None:
             self._context.events.append(OfferArrived(participant.sid, offer.id, offer.sdp))
         self._context.timers.set(f"offer:{participant.sid}", participant.session.offers.deadline)
-
-    def _stream_id(self, subscriber: Participant, track: str) -> str:
-        subscription = subscriber.subscriptions.get(track)
-        publisher = self._context.roster.get(subscription.publisher) if subscription is not None else None
-        info = publisher.publications.get(track) if publisher is not None else None
-        if publisher is None or info is None:
-            return ""
-        stream = _NOT_IN_MSID.sub("", info.stream)[:64]
-        return f"{publisher.sid}|{stream or track}"

@@ -12,7 +12,7 @@ from pystack.base import Backoff, Machine
 from sfu.rooms.grants import Grants
 from sfu.rooms.lifecycle import ParticipantInput, ParticipantState
 from sfu.signal import SignalSession
-from sfu.tracks import DataTracks, Handles, Publications, Sections, Subscription
+from sfu.tracks import DataTracks, Handles, OwnSections, Publications, Sections, Subscription
 
 __all__ = ["Admission", "Participant", "SubscriptionRules"]
 
@@ -21,7 +21,10 @@ _DEPENDENT: Final = frozenset({models.ParticipantInfo.Kind.AGENT, models.Partici
 
 @attrs.frozen(kw_only=True)
 class Admission:
-    """Who wants to join, as token and client say. ``identity`` is unique in a room."""
+    """Who wants to join, as token and client say. ``identity`` is unique in a room.
+
+    ``dual``: the client has a second peer connection, on which we offer, for what it receives.
+    """
 
     identity: str
     name: str = ""
@@ -31,6 +34,7 @@ class Admission:
     client: models.ClientInfo = attrs.field(factory=models.ClientInfo)
     kind: int = 0
     auto_subscribe: bool = True
+    dual: bool = False
 
     @property
     def dependent(self) -> bool:
@@ -67,6 +71,7 @@ class Participant:
         version: grows with every announcement; receivers drop older ones.
         active_since: monotonic seconds of the first working transport, ``None`` before.
         subscriptions: by track sid.
+        sections: what carries tracks to it: sections of its own offers, or of ours.
         retries: how long to wait before unmet subscriptions are looked at again.
         data_tracks, data_wanted, data_handles: the data tracks that it publishes; the sids of those that it asked for;
             what those that it receives are called in its packets.
@@ -91,7 +96,7 @@ class Participant:
     active_since: float | None = None
     publications: Publications = attrs.field(factory=Publications)
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
-    sections: Sections = attrs.field(factory=Sections)
+    sections: Sections | OwnSections = attrs.field(factory=Sections)
     rules: SubscriptionRules = attrs.field(factory=SubscriptionRules)
     data_tracks: DataTracks = attrs.field(factory=DataTracks)
     data_wanted: set[str] = attrs.field(factory=set)

@@ -20,6 +20,7 @@ from sfu.rooms.events import CandidateArrived
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
 from sfu.rooms.negotiation import Negotiation
+from sfu.rooms.offering import Offering
 from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant, SubscriptionRules
 from sfu.rooms.subscribing import Subscribing
@@ -41,6 +42,7 @@ class Requests:
     context: RoomContext
     membership: Membership
     negotiation: Negotiation
+    offering: Offering
     subscribing: Subscribing
     data: DataRouting
 
@@ -60,10 +62,15 @@ class Requests:
         """An SDP offer."""
         self.negotiation.offered(participant, Offer(offer.id, offer.sdp), now)
 
+    def handle_answer(self, participant: Participant, answer: rtc.SessionDescription, now: float) -> None:
+        """An SDP answer to an offer of ours."""
+        self.offering.answered(participant, answer)
+
     def handle_trickle(self, participant: Participant, trickle: rtc.TrickleRequest, now: float) -> None:
         """An ICE candidate; with one peer connection the target is always the publisher's."""
         if trickle.candidateInit and len(trickle.candidateInit) <= MAX_CANDIDATE:
-            self.context.events.append(CandidateArrived(participant.sid, trickle.candidateInit))
+            outbound = trickle.target == rtc.SignalTarget.SUBSCRIBER
+            self.context.events.append(CandidateArrived(participant.sid, trickle.candidateInit, outbound))
 
     def handle_add_track(self, participant: Participant, asked: rtc.AddTrackRequest, now: float) -> None:
         """The client is about to publish a track."""
@@ -206,6 +213,7 @@ class Requests:
 
 _HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]] = {
     "offer": Requests.handle_offer,
+    "answer": Requests.handle_answer,
     "trickle": Requests.handle_trickle,
     "add_track": Requests.handle_add_track,
     "mute": Requests.handle_mute,

@@ -23,6 +23,7 @@ from sfu.rooms.events import RoomFinished, RoomStarted
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
 from sfu.rooms.negotiation import Negotiation
+from sfu.rooms.offering import Offering
 from sfu.rooms.options import RoomOptions
 from sfu.rooms.participant import Admission, Participant
 from sfu.rooms.requests import Requests
@@ -65,13 +66,22 @@ class Room:
         )
         self._subscribing = Subscribing(self._context)
         self._negotiation = Negotiation(self._context, self._subscribing)
+        self._offering = Offering(self._context, self._subscribing)
         self._speakers = Speakers(self._context)
         self._data = DataRouting(self._context)
         self._dynacast = Dynacast(self._context)
         self._membership = Membership(
-            self._context, self._subscribing, self._negotiation, self._speakers, self._data, self._dynacast
+            self._context,
+            self._subscribing,
+            self._negotiation,
+            self._offering,
+            self._speakers,
+            self._data,
+            self._dynacast,
         )
-        self._requests = Requests(self._context, self._membership, self._negotiation, self._subscribing, self._data)
+        self._requests = Requests(
+            self._context, self._membership, self._negotiation, self._offering, self._subscribing, self._data
+        )
         self._context.timers.set("empty", now + options.empty_timeout)
         self._context.tell(RoomStarted)
 
@@ -117,7 +127,8 @@ class Room:
 
     def flush(self, now: float, limit: float = inf) -> list[tuple[bytes, Hashable]]:
         """Hand over at most ``limit`` outgoing frames, each with the session id that it is for."""
-        self._dynacast.settle(now)  # once for all that an input changed
+        self._offering.settle(now)  # once for all that an input changed
+        self._dynacast.settle(now)
         return list(self._context.outbox.take(limit))
 
     def take_events(self) -> list[Any]:
@@ -211,8 +222,20 @@ class Room:
         if participant is not None:
             self._negotiation.answered(participant, offer_id, sdp, mime_types or {}, now)
 
+    def offer_made(self, sid: str, offer_id: int, sdp: str, mids: Mapping[str, str]) -> None:
+        """The offer of ours that was wanted is made; ``mids`` is where its sections are, by name."""
+        participant = self._context.roster.get(sid)
+        if participant is not None:
+            self._offering.made(participant, offer_id, sdp, mids)
+
+    def answer_applied(self, sid: str, offer_id: int, now: float) -> None:
+        """The client's answer to our offer is in force."""
+        participant = self._context.roster.get(sid)
+        if participant is not None:
+            self._offering.applied(participant, offer_id, now)
+
     def negotiation_failed(self, sid: str, message: str, now: float) -> None:
-        """The offer in progress cannot be answered: the client is told why, and leaves."""
+        """The offer in progress, the client's or ours, comes to nothing: the client is told why, and leaves."""
         participant = self._context.roster.get(sid)
         if participant is not None:
             self._requests.respond(participant, rtc.RequestResponse.INVALID_REQUEST, message)
@@ -258,6 +281,9 @@ class Room:
             self._membership.depart(participant, LeaveReason.SIGNAL_CLOSE, now, why, tell=False)
         elif what == "offer":
             self.negotiation_failed(participant.sid, "the offer was not answered in time", now)
+        elif what == "proposal":
+            why = "the client did not answer our offer in time"
+            self._membership.depart(participant, LeaveReason.CONNECTION_TIMEOUT, now, why)
         elif what == "retry":
             self._subscribing.retry(participant, now)
 

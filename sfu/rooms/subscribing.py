@@ -2,21 +2,26 @@
 
 There are no observers: a change walks the roster, so nothing of a subscriber can stay behind on somebody else's track
 when it leaves. Each participant's subscriptions are one table; :func:`sfu.tracks.reconcile` names the step for each,
-and the sections decide whether the client has room for it or must be asked for more.
+and the sections decide whether the client has room for it, must be asked for more, or is to be offered some.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from livekit.protocol import rtc
 
 from sfu.rooms.context import RoomContext
 from sfu.rooms.events import RouteAdded, RouteChanged, RouteRemoved
 from sfu.rooms.participant import Participant
-from sfu.tracks import Action, Kind, OfferedSection, Subscription, TrackInfo, Wish, reconcile
+from sfu.tracks import Action, Kind, Sections, Subscription, TrackInfo, Wish, reconcile
 
 __all__ = ["Subscribing"]
+
+_NOT_IN_MSID: Final = re.compile(r"[^A-Za-z0-9_{}.\-]")
+"""A client names its streams; in our SDP to others only harmless characters of that name may appear."""
 
 
 class Subscribing:
@@ -55,6 +60,7 @@ class Subscribing:
         for publisher in self._context.roster.others(subscriber):
             for info in publisher.publications:
                 self._offer(subscriber, publisher, info)
+        self._context.unoffered[subscriber.sid] = None
 
     def participant_left(self, subscriber: Participant) -> None:
         """Nothing flows to somebody who left."""
@@ -87,16 +93,28 @@ class Subscribing:
 
     # ------------------------------------------------------------------ around an offer
 
-    def plan(self, subscriber: Participant, sections: Sequence[OfferedSection], now: float) -> None:
-        """An offer shows the client's sections: let the free ones carry what is wanted, oldest wish first."""
-        for sid in subscriber.sections.observe(sections):
+    def lost(self, subscriber: Participant, tracks: Iterable[str]) -> None:
+        """The sections that carried these tracks are gone."""
+        for sid in tracks:
             subscription = subscriber.subscriptions.get(sid)
             if subscription is not None:
                 self._unbind(subscriber, subscription)
+
+    def bind(self, subscriber: Participant, now: float) -> None:
+        """Let free sections carry what is wanted, oldest wish first."""
         for subscription in self._pending(subscriber):
-            mid = subscriber.sections.take(subscription.kind, subscription.track)
-            if mid:
-                subscription.bind(mid, now)
+            name = subscriber.sections.take(subscription.kind, subscription.track)
+            if name:
+                subscription.bind(name, now)
+
+    def stream_id(self, subscriber: Participant, track: str) -> str:
+        """The ``a=msid`` stream of a track in an SDP to this subscriber: ``PA_publisher|stream``."""
+        subscription = subscriber.subscriptions.get(track)
+        info = self._find(subscription)
+        if subscription is None or info is None:
+            return ""
+        stream = _NOT_IN_MSID.sub("", info.stream)[:64]
+        return f"{subscription.publisher}|{stream or track}"
 
     def answered(self, subscriber: Participant, carried: dict[str, str], idle: Iterable[str], now: float) -> None:
         """The answer went out: what it promised flows, what it turned off is free again."""
@@ -110,7 +128,8 @@ class Subscribing:
 
     def retry(self, subscriber: Participant, now: float) -> None:
         """The client did not do what was asked in time: ask again."""
-        subscriber.sections.give_up_waiting()
+        if isinstance(subscriber.sections, Sections):
+            subscriber.sections.give_up_waiting()
         self.refresh(subscriber, now)
 
     # ------------------------------------------------------------------ the one reconcile
@@ -124,13 +143,22 @@ class Subscribing:
                 action = self._action(subscriber, subscription)
             if action is Action.FORGET:
                 del subscriber.subscriptions[subscription.track]
+        if isinstance(subscriber.sections, Sections):
+            self._ask(subscriber, subscriber.sections, now)
+        else:
+            self._context.unoffered[subscriber.sid] = None
+
+    # ------------------------------------------------------------------ inside
+
+    def _ask(self, subscriber: Participant, sections: Sections, now: float) -> None:
+        """Ask the client for the sections that it lacks."""
         timer = f"retry:{subscriber.sid}"
         if subscriber.session.offers.current is not None:
             return  # its plan will bind what it can, and `answered` comes back here
         waiting: dict[Kind, int] = {"audio": 0, "video": 0}
         for subscription in self._pending(subscriber):
             waiting[subscription.kind] += 1
-        requirement = subscriber.sections.requirement(waiting)
+        requirement = sections.requirement(waiting)
         if requirement is not None:
             audios, videos = requirement
             self._context.outbox.send(
@@ -140,11 +168,9 @@ class Subscribing:
                 ),
             )
             self._context.timers.set(timer, now + subscriber.retries.next())
-        elif not subscriber.sections.asked:
+        elif not sections.asked:
             subscriber.retries.reset()
             self._context.timers.cancel(timer)
-
-    # ------------------------------------------------------------------ inside
 
     def _offer(self, subscriber: Participant, publisher: Participant, info: TrackInfo) -> None:
         if info.sid not in subscriber.subscriptions and not publisher.grants.hidden:

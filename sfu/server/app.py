@@ -1,4 +1,4 @@
-"""The HTTP and WebSocket surface: LiveKit's ``/rtc/v1``, the demo page, health and debugging.
+"""The HTTP and WebSocket surface: LiveKit's ``/rtc/v1`` and ``/rtc``, the demo page, health and debugging.
 
 A failed join is answered before the upgrade, with a status and a text that says what to do, because that is what the
 SDKs show to people. After the upgrade only frames and the room's own messages travel.
@@ -35,7 +35,8 @@ HEARTBEAT: Final = 20.0
 _WEB: Final = Path(__file__).parent / "web"
 _RUNTIME: Final = web.AppKey("runtime", Runtime)
 _PAGES: Final = {"/": "index.html"} | {f"/{name}": name for name in ("app.js", "session.js", "packets.js", "style.css")}
-_ONLY_SINGLE: Final = "this server has single peer connections only: use /rtc/v1\n"
+_DUAL: Final = "/rtc"
+"""Where clients join that have a second peer connection for what they receive; the others use ``/rtc/v1``."""
 _UNNAMED: Final = re.compile(r"[^a-z0-9]+")
 _POLICY: Final = (
     "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; img-src 'self' data:"
@@ -46,10 +47,9 @@ def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
     """Make the application around a runtime."""
     app = web.Application(middlewares=[doorkeeper.middleware()])
     app[_RUNTIME] = runtime
-    app.router.add_get("/rtc/v1", _signal)
-    app.router.add_get("/rtc/v1/validate", _validate)
-    app.router.add_get("/rtc", _dual)
-    app.router.add_get("/rtc/validate", _dual)
+    for path in ("/rtc/v1", _DUAL):
+        app.router.add_get(path, _signal)
+        app.router.add_get(f"{path}/validate", _validate)
     app.router.add_get("/healthz", _health)
     for path in _PAGES:
         app.router.add_get(path, _page)
@@ -138,10 +138,6 @@ async def _validate(request: web.Request) -> web.Response:
     return examined if isinstance(examined, web.Response) else _text(200, "success\n")
 
 
-async def _dual(request: web.Request) -> web.Response:
-    return _text(404, _ONLY_SINGLE)
-
-
 def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.Response:
     """Who wants to join which room, or the refusal with its status and the sentence that explains it."""
     runtime = request.app[_RUNTIME]
@@ -150,7 +146,7 @@ def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.R
     try:
         claims = verify(token, runtime.config.keys, request.query.get("room", ""))
         hello = parse_hello(request.query)
-        admission = _admission(claims, hello)
+        admission = _admission(claims, hello, dual=request.path in {_DUAL, f"{_DUAL}/validate"})
         runtime.check(claims.room, admission)
     except AuthError as error:
         return _text(401, f"{error}\n")
@@ -161,7 +157,7 @@ def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.R
     return claims.room, admission, hello
 
 
-def _admission(claims: Claims, hello: ClientHello) -> Admission:
+def _admission(claims: Claims, hello: ClientHello, *, dual: bool) -> Admission:
     # A client may bring metadata of its own when its token lets it change them later anyway.
     own = claims.grants.can_update_metadata
     return Admission(
@@ -173,6 +169,7 @@ def _admission(claims: Claims, hello: ClientHello) -> Admission:
         client=hello.client,
         kind=claims.kind,
         auto_subscribe=hello.auto_subscribe,
+        dual=dual,
     )
 
 

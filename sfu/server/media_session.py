@@ -1,12 +1,14 @@
 """The one file that knows the peer connection: a participant's transport as a room's runtime uses it.
 
-It turns plans into transceiver directions, tracks and routes into senders and receivers, and the two LiveKit data
-channels into messages in and out. Everything that it starts belongs to its scope; ``close`` awaits nobody.
+It turns plans into transceiver directions and an SDP, and tracks and routes into senders and receivers; data goes
+through its lines. A client that receives on a peer connection of its own has two of these. Everything that it starts
+belongs to its scope; ``close`` awaits nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import attrs
@@ -15,7 +17,6 @@ import structlog
 from pystack import (
     Configuration,
     ConnectionStateChanged,
-    DataChannel,
     DataChannelAdded,
     IceCandidate,
     PeerConnection,
@@ -25,38 +26,30 @@ from pystack import (
     Transceiver,
 )
 from pystack.aio import Scope
-from pystack.errors import Closed, LocalProtocolError, MessageTooLarge, PeerClosed, StackError, WouldBlock
+from pystack.errors import PeerClosed, StackError
 from pystack.rtp import StreamTold
-from sfu.data import DATA_TRACK, LABELS, Backlog, DeliveryQueue, policy_for
 from sfu.media import Munger, Outlet, PacketSource
+from sfu.server.data_lines import DataLines, DataOwner
 from sfu.server.sections import offered_sections
-from sfu.tracks import OfferedSection, SectionPlan
+from sfu.tracks import OfferedSection, SectionPlan, SentSection
 
 __all__ = ["MediaOwner", "MediaSession", "NegotiationFailed"]
 
-MAX_STRAYS: Final = 16
-"""Channels with other labels that may stay open; a client's own business, but each costs memory here."""
 _CLOCK_RATES: Final[Mapping[str, int]] = {"audio": 48000, "video": 90000}
 
 
 class NegotiationFailed(Exception):
-    """An offer cannot be answered; the text says why."""
+    """An offer cannot be made, or an answer to one; the text says why."""
 
 
-class MediaOwner(Protocol):
+class MediaOwner(DataOwner, Protocol):
     """Who is told what happens to a participant's transport."""
 
-    def media_connected(self) -> None:
+    def media_connected(self, session: MediaSession) -> None:
         """The transport works."""
 
     def media_lost(self, why: str, *, goodbye: bool = False) -> None:
         """The transport has ended by itself; ``goodbye`` if the client closed it in good order."""
-
-    def media_message(self, label: str, message: bytes) -> None:
-        """A message arrived on one of the two LiveKit channels."""
-
-    def media_frame(self, packet: bytes) -> None:
-        """A packet of a data track arrived."""
 
 
 @attrs.frozen
@@ -67,41 +60,42 @@ class Answer:
     mime_types: Mapping[str, str]
 
 
+@attrs.frozen
+class MadeOffer:
+    """An SDP offer, and the mid of each of its sections, by name."""
+
+    sdp: str
+    mids: Mapping[str, str]
+
+
 class MediaSession:
     """One participant's peer connection.
 
     Attributes:
-        frames, frame_drops: packets of data tracks that were written, and those that were not, by why.
-        deliveries: what waits for each of the participant's data channels, by label.
-        stray_messages: messages on channels that are not LiveKit's; counted and dropped.
-        stray_channels: such channels announced so far; above :data:`MAX_STRAYS` they are closed at once.
+        data: its data channels.
     """
 
     def __init__(self, configuration: Configuration, owner: MediaOwner, clock: Callable[[], float]) -> None:
-        self.deliveries = {label: DeliveryQueue(policy_for(label)) for label in LABELS}
-        self.frames = 0
-        self.frame_drops: dict[str, int] = {}
-        self._backlog = Backlog()
-        self.stray_messages = 0
-        self.stray_channels = 0
         self._owner: MediaOwner | None = owner
-        self._clock = clock
         self._peer = PeerConnection(configuration)
-        self._stop_listening = self._peer.listen(self._handle)
         self._scope = Scope("media session", self._died)
-        self._channels: dict[str, DataChannel] = {}
-        self._draining: set[str] = set()
+        self.data = DataLines(owner, clock, self.start)
+        self._stop_listening = self._peer.listen(self._handle)
+        self._offering = asyncio.Lock()
+        self._own: dict[str, Transceiver] = {}
         self._mungers: dict[str, Munger] = {}
         self._watching: dict[str, Callable[[], None]] = {}
 
-    # ------------------------------------------------------------------ negotiation
+    # ------------------------------------------------------------------ what runs
 
-    def start(self, coroutine: Any, name: str) -> None:
+    def start(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
         """Run something as long as this session lives."""
         if self._scope.closed:
             coroutine.close()
         else:
             self._scope.start(coroutine, name)
+
+    # ------------------------------------------------------------------ negotiation
 
     async def apply_offer(self, sdp: str) -> tuple[OfferedSection, ...]:
         """Apply an offer and return its sections for the room to plan.
@@ -140,6 +134,43 @@ class MediaSession:
         }
         return Answer(description.sdp, received)
 
+    async def make_offer(self, sections: Sequence[SentSection], *, restart_ice: bool) -> MadeOffer:
+        """Make and apply an offer of ours; the first brings the data channels too.
+
+        Raises:
+            NegotiationFailed: no offer could be made.
+        """
+        async with self._offering:  # one that took too long may still be at it
+            if self._peer.local_description is None:
+                self.data.open(self._peer)
+            for section in sections:
+                transceiver = self._own.get(section.name)
+                if transceiver is None:
+                    transceiver = self._own[section.name] = self._peer.add_transceiver(
+                        section.kind, direction="inactive"
+                    )
+                _send(transceiver, section.track, section.stream_id)
+                transceiver.direction = "sendonly" if section.track else "inactive"
+            try:
+                await self._peer.set_local_description(await self._peer.create_offer(ice_restart=restart_ice))
+            except (StackError, TimeoutError, ValueError) as error:
+                raise NegotiationFailed(f"no offer could be made: {error}") from error
+        description = self._peer.local_description
+        assert description is not None
+        mids = {name: transceiver.mid for name, transceiver in self._own.items() if transceiver.mid is not None}
+        return MadeOffer(description.sdp, mids)
+
+    async def apply_answer(self, sdp: str) -> None:
+        """Apply the client's answer to our offer.
+
+        Raises:
+            NegotiationFailed: the answer cannot be used.
+        """
+        try:
+            await self._peer.set_remote_description(SessionDescription("answer", sdp))
+        except (StackError, TimeoutError, ValueError) as error:
+            raise NegotiationFailed(f"the answer cannot be used: {error}") from error
+
     async def add_candidate(self, text: str) -> None:
         """Take the JSON of an ``RTCIceCandidateInit``; what cannot be used is ignored, as others may be usable."""
         try:
@@ -163,39 +194,13 @@ class MediaSession:
                 stop()
             self._watching[mid] = transceiver.receiver.listen(listener)
 
-    def outlet(self, mid: str) -> Outlet | None:
-        """Where packets for a section go, and the numbering of that stream."""
-        transceiver = self._find(mid)
+    def outlet(self, section: str) -> Outlet | None:
+        """Where packets for a section (its mid, or its name where we offer) go, and the numbering of that stream."""
+        transceiver = self._find(section)
         if transceiver is None:
             return None
-        munger = self._mungers.setdefault(mid, Munger(_CLOCK_RATES[transceiver.kind]))
+        munger = self._mungers.setdefault(section, Munger(_CLOCK_RATES[transceiver.kind]))
         return Outlet(transceiver.sender, munger)
-
-    # ------------------------------------------------------------------ data
-
-    def deliver(self, label: str, message: bytes) -> None:
-        """Send a message to the participant, or let it wait; never blocks, and what is dropped is counted."""
-        queue = self.deliveries[label]
-        channel = self._channels.get(label)
-        if channel is not None and not queue and label not in self._draining and self._write(queue, channel, message):
-            return
-        if queue.offer(message, self._clock()):
-            self._drain_later(label)
-
-    def deliver_frame(self, packet: bytes) -> None:
-        """Send a packet of a data track, unless it would wait too long. Hot."""
-        channel = self._channels.get(DATA_TRACK)
-        if channel is None:
-            self._drop_frame("no channel")
-        elif not self._backlog.admit(len(packet), channel.buffered_amount, self._clock()):
-            self._drop_frame("late")
-        else:
-            try:
-                channel.write_nowait(packet)
-            except (WouldBlock, MessageTooLarge, Closed, LocalProtocolError) as error:
-                self._drop_frame(type(error).__name__)
-            else:
-                self.frames += 1
 
     # ------------------------------------------------------------------ end
 
@@ -204,25 +209,14 @@ class MediaSession:
         self._owner = None
         self._stop_listening()
         self._scope.cancel()
-        for channel in self._channels.values():
-            channel.on_message = None
-        self._channels.clear()
+        self.data.close()
+        self._own.clear()
         self._watching.clear()
-        for queue in self.deliveries.values():
-            queue.clear()
         self._peer.abort()
 
     def stats(self) -> dict[str, Any]:
         """What the debug page shows of this session."""
-        return {
-            "connection": self._peer.connection_state,
-            "strays": {"channels": self.stray_channels, "messages": self.stray_messages},
-            "data_tracks": {"packets": self.frames, "drops": self.frame_drops},
-            "data": {
-                label: {"waiting": len(queue), "delivered": queue.delivered, "drops": queue.drops}
-                for label, queue in self.deliveries.items()
-            },
-        }
+        return {"connection": self._peer.connection_state} | self.data.stats()
 
     # ------------------------------------------------------------------ inside
 
@@ -232,11 +226,11 @@ class MediaSession:
             return
         if isinstance(event, ConnectionStateChanged):
             if event.state == "connected":
-                owner.media_connected()
+                owner.media_connected(self)
             elif event.state == "failed":
                 owner.media_lost("the connection failed")
         elif isinstance(event, DataChannelAdded):
-            self._adopt(event.channel)
+            self.data.adopt(event.channel)
         elif isinstance(event, PeerConnectionClosed):
             owner.media_lost(f"the connection ended: {event.reason}", goodbye=isinstance(event.reason, PeerClosed))
 
@@ -246,92 +240,18 @@ class MediaSession:
         if self._owner is not None:
             self._owner.media_lost("internal error")
 
-    def _adopt(self, channel: DataChannel) -> None:
-        label = channel.label
-        if label in self._channels or label not in {DATA_TRACK, *LABELS}:
-            self.stray_channels += 1
-            channel.on_message = self._stray
-            if self.stray_channels > MAX_STRAYS:
-                channel.begin_close()
-            return
-        self._channels[label] = channel
-        channel.on_close = lambda _: self._forget(label, channel)
-        if label == DATA_TRACK:
-            channel.on_message = self._receive_frame
-        else:
-            channel.on_message = lambda message: self._receive(label, message)
-            self._drain_later(label)
+    def _find(self, section: str) -> Transceiver | None:
+        own = self._own.get(section)
+        return own or next((each for each in self._peer.transceivers if each.mid == section), None)
 
-    def _forget(self, label: str, channel: DataChannel) -> None:
-        if self._channels.get(label) is channel:
-            del self._channels[label]
 
-    def _receive(self, label: str, message: bytes | str) -> None:
-        if self._owner is not None:
-            self._owner.media_message(label, message.encode() if isinstance(message, str) else message)
-
-    def _receive_frame(self, message: bytes | str) -> None:
-        if self._owner is not None:
-            self._owner.media_frame(message.encode() if isinstance(message, str) else message)
-
-    def _drop_frame(self, why: str) -> None:
-        self.frame_drops[why] = self.frame_drops.get(why, 0) + 1
-
-    def _stray(self, message: bytes | str) -> None:
-        self.stray_messages += 1
-
-    def _drain_later(self, label: str) -> None:
-        if label in self._channels and label not in self._draining and self.deliveries[label]:
-            self._draining.add(label)
-            self.start(self._drain(label), f"data {label}")
-
-    async def _drain(self, label: str) -> None:
-        """Empty the queue of one channel as fast as the participant takes it."""
-        queue = self.deliveries[label]
-        try:
-            while (message := queue.front(self._clock())) is not None:
-                channel = self._channels.get(label)
-                if channel is None:
-                    return
-                try:
-                    channel.write_nowait(message)
-                    queue.delivered_front()
-                except WouldBlock:
-                    await self._room(channel, queue.deadline)
-                except MessageTooLarge:
-                    queue.drop_front("too large")
-        except (Closed, LocalProtocolError):
-            queue.clear()
-        finally:
-            self._draining.discard(label)
-
-    async def _room(self, channel: DataChannel, deadline: float) -> None:
-        try:
-            await channel.writable(timeout=max(0.0, deadline - self._clock()))
-        except TimeoutError:
-            return  # `front` drops what waited too long
-
-    @staticmethod
-    def _write(queue: DeliveryQueue, channel: DataChannel, message: bytes) -> bool:
-        try:
-            channel.write_nowait(message)
-        except WouldBlock:
-            return False
-        except MessageTooLarge:
-            queue.drop("too large")
-        except (Closed, LocalProtocolError):
-            queue.drop("closed")
-        else:
-            queue.delivered += 1
-        return True
-
-    def _find(self, mid: str) -> Transceiver | None:
-        return next((each for each in self._peer.transceivers if each.mid == mid), None)
+def _send(transceiver: Transceiver, track: str, stream_id: str) -> None:
+    if track:
+        transceiver.sender.set_track(track, [stream_id])
 
 
 def _apply(plan: SectionPlan, transceiver: Transceiver) -> None:
-    if plan.send:
-        transceiver.sender.set_track(plan.send, [plan.stream_id])
+    _send(transceiver, plan.send, plan.stream_id)
     receives = bool(plan.receive)
     transceiver.direction = (
         "sendrecv" if receives and plan.send else "recvonly" if receives else "sendonly" if plan.send else "inactive"

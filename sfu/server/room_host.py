@@ -20,10 +20,12 @@ from sfu.data import DataRouter, check_packet, redirect
 from sfu.media import WINDOW, RouteTable
 from sfu.rooms import (
     Admission,
+    AnswerArrived,
     CandidateArrived,
     ConnectionAborted,
     LeaveReason,
     OfferArrived,
+    OfferWanted,
     ParticipantClosed,
     ParticipantJoined,
     ParticipantLeft,
@@ -86,7 +88,7 @@ class RoomHost:
         """
         offer = Offer(hello.offer.id, hello.offer.sdp) if hello.offer is not None else None
         sid = self.room.join(admission, self._loop.time(), offer=offer, tracks=hello.tracks)
-        member = Member(self, sid, admission.identity, socket)
+        member = Member(self, sid, admission.identity, socket, dual=admission.dual)
         self._members[sid] = member
         self._log.info("participant joined", identity=admission.identity, participant=sid)
         self.pump()
@@ -140,7 +142,7 @@ class RoomHost:
         stamped, receivers = self._data.route(message, sender, grants.can_publish_data, others, anonymous=grants.hidden)
         sender.last_sequence = stamped.sequence or sender.last_sequence
         for receiver in receivers:
-            receiver.media.deliver(label, stamped.data)
+            receiver.outbound.data.deliver(label, stamped.data)
 
     def relay_frame(self, sender: Member, packet: bytes) -> None:
         """A packet of a data track goes to its subscribers, to each under the handle that it has there. Hot."""
@@ -156,7 +158,7 @@ class RoomHost:
         for sid, handle in route:
             member = self._members.get(sid)
             if member is not None:
-                member.media.deliver_frame(redirect(packet, handle))
+                member.outbound.data.deliver_frame(redirect(packet, handle))
 
     def plan(self, member: Member, offer_id: int, sections: Sequence[OfferedSection]) -> tuple[SectionPlan, ...] | None:
         """What the sections of an offer carry."""
@@ -169,8 +171,18 @@ class RoomHost:
         self.room.answered(member.sid, offer_id, sdp, self._loop.time(), mime_types=mime_types)
         self.pump()
 
+    def offer_made(self, member: Member, offer_id: int, sdp: str, mids: Mapping[str, str]) -> None:
+        """An offer of ours is made."""
+        self.room.offer_made(member.sid, offer_id, sdp, mids)
+        self.pump()
+
+    def answer_applied(self, member: Member, offer_id: int) -> None:
+        """The answer to an offer of ours is in force."""
+        self.room.answer_applied(member.sid, offer_id, self._loop.time())
+        self.pump()
+
     def negotiation_failed(self, member: Member, why: str) -> None:
-        """An offer cannot be answered."""
+        """An offer cannot be answered, or not be made."""
         self.room.negotiation_failed(member.sid, why, self._loop.time())
         self.pump()
 
@@ -233,10 +245,18 @@ class RoomHost:
                 member = self._members.get(event.participant)
                 if member is not None:
                     member.negotiate(event.offer_id, event.sdp)
+            case OfferWanted():
+                member = self._members.get(event.participant)
+                if member is not None:
+                    member.offer(event)
+            case AnswerArrived():
+                member = self._members.get(event.participant)
+                if member is not None:
+                    member.accept(event)
             case CandidateArrived():
                 member = self._members.get(event.participant)
                 if member is not None:
-                    member.add_candidate(event.candidate)
+                    member.add_candidate(event.candidate, outbound=event.outbound)
             case RouteAdded():
                 self._add_route(event)
             case RouteChanged():
@@ -252,13 +272,13 @@ class RoomHost:
                 self.routes.remove(event.track, event.subscriber, event.generation)
             case TrackPublished():
                 member = self._members.get(event.participant.sid)
-                source = member.media.source(event.track.mid) if member is not None else None
+                source = member.inbound.source(event.track.mid) if member is not None else None
                 if source is not None:
                     self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids)
                     self._listen()
                 if member is not None:
                     log = self._log.bind(participant=event.participant.sid, track=event.track.sid)
-                    member.media.watch(event.track.mid, StreamLog(log))
+                    member.inbound.watch(event.track.mid, StreamLog(log))
                 self._log.info("track published", participant=event.participant.sid, track=event.track.sid)
             case TrackUnpublished():
                 self.routes.unpublish(event.track.sid)
@@ -277,7 +297,7 @@ class RoomHost:
 
     def _add_route(self, event: RouteAdded) -> None:
         member = self._members.get(event.subscriber)
-        outlet = member.media.outlet(event.mid) if member is not None else None
+        outlet = member.outbound.outlet(event.mid) if member is not None else None
         if outlet is None:
             return
         now = self._loop.time()

@@ -4,6 +4,7 @@ from sfu.signal.join import MAX_DECOMPRESSED, ClientHello, parse_hello
 from sfu.signal.messages import MAX_FRAME, decode_request, request_from_text, response_to_text
 from sfu.signal.offers import Offer, Offers
 from sfu.signal.pace import Pace
+from sfu.signal.proposals import Proposals
 from sfu.signal.session import MAX_BAD_FRAMES, SignalSession
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Offer",
     "Offers",
     "Pace",
+    "Proposals",
     "SignalSession",
     "decode_request",
     "parse_hello",

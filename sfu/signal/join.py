@@ -115,10 +115,16 @@ def _gunzip(data: bytes) -> bytes:
 
 
 def _client_from_query(query: Mapping[str, str]) -> models.ClientInfo:
+    capabilities = models.ClientInfo.Capability
+    names = query.get("capabilities", "").split(",")
     info = models.ClientInfo(
         version=query.get("version", ""),
         os=query.get("os", ""),
+        os_version=query.get("os_version", ""),
+        device_model=query.get("device_model", ""),
         browser=query.get("browser", ""),
+        browser_version=query.get("browser_version", ""),
+        capabilities=[capabilities.Value(name) for name in names if name in capabilities.keys()],  # type: ignore[misc]  # noqa: SIM118
         protocol=_number(query.get("protocol", "")),
         client_protocol=_number(query.get("client_protocol", "")),
     )

@@ -11,6 +11,7 @@ from livekit.protocol import rtc
 from pystack.errors import DecodeError
 from sfu.signal.messages import decode_request
 from sfu.signal.offers import Offers
+from sfu.signal.proposals import Proposals
 
 __all__ = ["MAX_BAD_FRAMES", "SignalSession"]
 
@@ -24,11 +25,13 @@ class SignalSession:
 
     Attributes:
         offers: the client's offers in order.
+        proposals: ours to the client; used with a peer connection of their own only.
         bad_frames: undecodable frames so far.
         epoch: Unix time at monotonic zero, for the wall-clock fields of pongs.
     """
 
     offers: Offers
+    proposals: Proposals
     epoch: float
     bad_frames: int = 0
 

@@ -1,7 +1,7 @@
-"""One media section of a participant's offer, reduced to what a room decides on.
+"""One media section of an offer, the client's or ours, reduced to what a room decides on.
 
-The runtime makes these from the peer connection's transceivers, hands them to ``Room.plan`` and applies the plans
-that come back. So a room sees mids, kinds and track ids, never an SDP.
+The runtime reads the client's sections from its offers, hands them to ``Room.plan`` and applies the plans that come
+back; of sections that we offer it makes transceivers. So a room sees mids, kinds and track ids, never an SDP.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import attrs
 
 from sfu.tracks.track_info import Kind
 
-__all__ = ["OfferedSection", "SectionPlan"]
+__all__ = ["OfferedSection", "SectionPlan", "SentSection"]
 
 
 @attrs.frozen(kw_only=True)
@@ -45,4 +45,20 @@ class SectionPlan:
     mid: str
     receive: str = ""
     send: str = ""
+    stream_id: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class SentSection:
+    """What an offer of ours says of one section.
+
+    Attributes:
+        name: what we call the section.
+        track: the sid of the track that we send to the client here, ``""`` for none.
+        stream_id: the ``a=msid`` stream of what we send: ``PA_publisher|stream``.
+    """
+
+    name: str
+    kind: Kind
+    track: str = ""
     stream_id: str = ""

@@ -1,8 +1,7 @@
-"""The receiving media sections of one subscriber: which are free, which carry what, and how many more are needed.
+"""The receiving media sections of a subscriber that makes the offers: which are free, and how many more are needed.
 
 With a single peer connection only the client offers, so a server that wants to send a track asks the client for
-sections (``media_sections_requirement``) and waits for its offer. A section that carried a track must be answered
-``inactive`` once before it may carry another: browsers announce a remote track only when a section *becomes* active.
+sections (``media_sections_requirement``) and waits for its offer.
 """
 
 from __future__ import annotations
@@ -12,27 +11,20 @@ from collections.abc import Iterable
 import attrs
 
 from sfu.tracks.section import OfferedSection
+from sfu.tracks.section_table import Section, SectionTable
 from sfu.tracks.track_info import Kind
 
 __all__ = ["Sections"]
 
 
 @attrs.define(eq=False)
-class _Section:
-    kind: Kind
-    track: str = ""  # the sid that it carries or will carry
-    retiring: bool = False  # carried a track; not yet answered inactive
-
-
-@attrs.define(eq=False)
-class Sections:
-    """The sections of one subscriber that can carry something to it.
+class Sections(SectionTable):
+    """The sections of one subscriber, by mid.
 
     Attributes:
         asked: a requirement is out and no offer that fulfils it came yet.
     """
 
-    _sections: dict[str, _Section] = attrs.field(factory=dict)
     _expected: dict[Kind, int] = attrs.field(factory=lambda: {"audio": 0, "video": 0})
     asked: bool = False
 
@@ -40,42 +32,12 @@ class Sections:
         """An offer came. Return the sids of tracks whose section cannot carry them any more."""
         usable = {section.mid: section.kind for section in offered if section.receives and not section.sends}
         lost = [s.track for mid, s in self._sections.items() if mid not in usable and s.track]
-        self._sections = {mid: self._sections.get(mid) or _Section(kind) for mid, kind in usable.items()}
+        self._sections = {mid: self._sections.get(mid) or Section(kind) for mid, kind in usable.items()}
         if all(self._count(kind) >= self._expected[kind] for kind in self._expected):
             self.asked = False
         for kind in self._expected:
             self._expected[kind] = max(self._expected[kind], self._count(kind))
         return lost
-
-    def take(self, kind: Kind, track: str) -> str:
-        """Let a free section of this kind carry ``track``; return its mid, ``""`` if there is none."""
-        for mid, section in self._sections.items():
-            if section.kind == kind and not section.track and not section.retiring:
-                section.track = track
-                return mid
-        return ""
-
-    def release(self, mid: str) -> None:
-        """The track of this section is gone; the section retires until it was answered inactive."""
-        section = self._sections.get(mid)
-        if section is not None and section.track:
-            section.track = ""
-            section.retiring = True
-
-    def carried(self) -> dict[str, str]:
-        """``{mid: track sid}`` of the sections in use."""
-        return {mid: section.track for mid, section in self._sections.items() if section.track}
-
-    def idle(self) -> frozenset[str]:
-        """The sections that the present plan answers inactive."""
-        return frozenset(mid for mid, section in self._sections.items() if not section.track)
-
-    def settle(self, inactive: Iterable[str]) -> None:
-        """These sections were answered inactive: they are free again."""
-        for mid in inactive:
-            section = self._sections.get(mid)
-            if section is not None and not section.track:
-                section.retiring = False
 
     def requirement(self, pending: dict[Kind, int]) -> tuple[int, int] | None:
         """What to ask of the client so that ``pending`` tracks can be bound: (audios, videos), or ``None``.

@@ -59,15 +59,17 @@ class Person:
 
 @contextlib.asynccontextmanager
 async def meeting(*kinds: str) -> AsyncIterator[list[Person]]:
-    """A server of ours, and a page of each kind of browser in one room."""
+    """A server of ours, and a page of each kind of browser in one room; ``dual chromium`` has two peer connections."""
     script = f"{SDK.read_text()}\n{PAGE.read_text()}"
     async with serving(media_addresses=(own_address(),)) as server, Driver() as driver:
         people = []
         for number, kind in enumerate(kinds):
+            dual, _, kind = kind.rpartition(" ")
             browser = await driver.launch(kind)
             page = await browser.open(server.url)
             await page.evaluate("(script) => { (0, eval)(script); }", script)
-            people.append(Person(f"{kind}{number}", page))
+            await page.evaluate("(options) => { window.person = person(options); }", {"singlePeerConnection": not dual})
+            people.append(Person(f"{dual}{kind}{number}", page))
         for person in people:
             token = make_token(DEV_KEY, DEV_SECRET, identity=person.name, room="test", name=person.name)
             await person.do("join", {"url": server.url.replace("http", "ws", 1), "token": token})
@@ -90,7 +92,11 @@ async def all_perceive_each_other(people: list[Person]) -> None:
                 await until(lambda: one.perceives(other), 40, f"{one.name} does not see and hear {other.name}")  # noqa: B023
 
 
-@pytest.mark.parametrize("kinds", [("chromium", "firefox"), ("firefox", "chromium")], ids="-".join)
+@pytest.mark.parametrize(
+    "kinds",
+    [("chromium", "firefox"), ("firefox", "chromium"), ("dual chromium", "dual firefox"), ("firefox", "dual chromium")],
+    ids="-".join,
+)
 def test_two_pages_with_the_sdk_see_hear_and_tell_each_other(kinds):
     async def body():
         async with meeting(*kinds) as people:
@@ -130,7 +136,7 @@ def test_the_sdk_chooses_the_layer_that_it_gets(publisher):
     run(body)
 
 
-@pytest.mark.parametrize("kind", ["chromium", "firefox"])
+@pytest.mark.parametrize("kind", ["chromium", "firefox", "dual chromium"])
 def test_the_sdk_goes_on_after_its_signalling_was_lost(kind):
     async def body():
         async with meeting(kind, "chromium") as people:

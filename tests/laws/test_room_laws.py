@@ -37,6 +37,17 @@ def _offer(room, which, now):
     room.answered(participant.sid, current.id, "v=0", now, mime_types={"0": "video/VP8"})
 
 
+def _made(room, index, now):
+    room.offer_made(_sid(room, index), index, "v=0", {"audio-0": "0", "video-1": "1"})
+
+
+def _applied(room, index, now):
+    participants = [each for each in room.roster if each.session.proposals.answered]
+    if participants:
+        participant = participants[index % len(participants)]
+        room.answer_applied(participant.sid, participant.session.proposals.current, now)
+
+
 def _request(room, which, now):
     index, message = which
     room.receive(message.SerializeToString(deterministic=True), _sid(room, index), now)
@@ -56,6 +67,10 @@ _requests = st.one_of(
         lambda name: rtc.SignalRequest(update_metadata=rtc.UpdateParticipantMetadata(name=name, request_id=1)),
         st.text(max_size=20),
     ),
+    st.builds(
+        lambda number: rtc.SignalRequest(answer=rtc.SessionDescription(type="answer", sdp="v=0", id=number)),
+        st.integers(0, 3),
+    ),
     st.just(rtc.SignalRequest(leave=rtc.LeaveRequest())),
 )
 
@@ -72,10 +87,14 @@ class TestRoomLaws(CoreLaws):
                 Command(
                     "join",
                     lambda core, index, now: core.join(
-                        Admission(identity=_IDENTITIES[index % 3], name="x"), now, offer=Offer(index, "v=0")
+                        Admission(identity=_IDENTITIES[index % 3], name="x", dual=index % 2 == 1),
+                        now,
+                        offer=Offer(index, "v=0"),
                     ),
                     _small,
                 ),
+                Command("made", _made, _small),
+                Command("applied", _applied, _small),
                 Command("connected", lambda core, index, now: core.connected(_sid(core, index), now), _small),
                 Command("offer", _offer, st.tuples(_small, _small, _small)),
                 Command("request", _request, st.tuples(_small, _requests)),

@@ -6,7 +6,7 @@ import contextlib
 import aiohttp
 from livekit.protocol import models, rtc
 
-from pystack import PeerConnection, SessionDescription
+from pystack import DataChannelAdded, PeerConnection, SessionDescription
 from sfu.server import Config, Server, make_token
 
 KEYS = {"devkey": "secret"}
@@ -29,13 +29,19 @@ def token(identity, room="demo", **more):
 
 
 class Client:
-    """A LiveKit client of our own making: offers, adds sections when asked, sends and receives packets."""
+    """A LiveKit client of our own making: offers, adds sections when asked, sends and receives packets.
 
-    def __init__(self, http, identity, room="demo", *, text=False, **grants):
+    With ``dual`` it receives on a second peer connection, ``taking``, on which the server offers.
+    """
+
+    def __init__(self, http, identity, room="demo", *, text=False, dual=False, **grants):
         self.http = http
         self.identity = identity
+        self.path = "/rtc" if dual else "/rtc/v1"
         self.query = {"access_token": token(identity, room, grants=grants)}
         self.peer = PeerConnection()
+        self.taking = PeerConnection() if dual else self.peer
+        self.channels = {}  # those that the server made, by label
         self.reliable = self.peer.create_data_channel("_reliable")
         self.lossy = self.peer.create_data_channel("_lossy", ordered=False, max_retransmits=0)
         self.seen = []
@@ -50,7 +56,8 @@ class Client:
         self.reader = None
 
     async def join(self):
-        self.ws = await self.http.ws_connect("/rtc/v1", params=self.query)
+        self.taking.listen(self.note)
+        self.ws = await self.http.ws_connect(self.path, params=self.query)
         first = rtc.SignalResponse.FromString((await self.ws.receive()).data)
         assert first.WhichOneof("message") == "join"
         self.sid = first.join.participant.sid
@@ -58,14 +65,26 @@ class Client:
         self.reader = asyncio.ensure_future(self.read())
         await self.offer()
         await self.peer.wait_connected(timeout=10)
+        await self.taking.wait_connected(timeout=10)
         await self.reliable.wait_open(timeout=10)
         return self
+
+    def note(self, event):
+        if isinstance(event, DataChannelAdded):
+            self.channels[event.channel.label] = event.channel
+
+    async def hear(self, label, timeout):
+        """The next message that the server sends on the channel of this label."""
+        if self.taking is not self.peer:
+            await until(lambda: label in self.channels)
+        own = {"_reliable": self.reliable, "_lossy": self.lossy}
+        return await self.channels.get(label, own[label]).read(timeout=timeout)
 
     async def resume(self):
         """Come back through a new socket; return whether the server goes on with this session."""
         if self.left.done():
             self.left = asyncio.get_running_loop().create_future()
-        self.ws = await self.http.ws_connect("/rtc/v1", params=self.query | {"reconnect": "1", "sid": self.sid})
+        self.ws = await self.http.ws_connect(self.path, params=self.query | {"reconnect": "1", "sid": self.sid})
         first = rtc.SignalResponse.FromString((await self.ws.receive()).data)
         self.seen.append(first)
         second = rtc.SignalResponse.FromString((await self.ws.receive()).data) if first.HasField("reconnect") else None
@@ -99,9 +118,16 @@ class Client:
                 case "track_published":
                     self.published[message.track_published.cid] = message.track_published.track.sid
                 case "answer":
-                    self.tracks = dict(message.answer.mid_to_track_id)
+                    if self.taking is self.peer:
+                        self.tracks = dict(message.answer.mid_to_track_id)
                     await self.peer.set_remote_description(SessionDescription("answer", message.answer.sdp))
                     self.answered.set()
+                case "offer":
+                    self.tracks = dict(message.offer.mid_to_track_id)
+                    await self.taking.set_remote_description(SessionDescription("offer", message.offer.sdp))
+                    await self.taking.set_local_description()
+                    sdp = self.taking.local_description.sdp
+                    await self.send(answer=rtc.SessionDescription(type="answer", sdp=sdp, id=message.offer.id))
                 case "media_sections_requirement":
                     asked = message.media_sections_requirement
                     for kind, count in (("audio", asked.num_audios), ("video", asked.num_videos)):
@@ -123,7 +149,7 @@ class Client:
         return sender
 
     def receiver(self, sid):
-        for transceiver in self.peer.transceivers:
+        for transceiver in self.taking.transceivers:
             if self.tracks.get(transceiver.mid) == sid and transceiver.current_direction == "recvonly":
                 return transceiver.receiver
         return None
@@ -133,6 +159,7 @@ class Client:
             self.reader.cancel()
         await self.ws.close()
         await self.peer.close()
+        await self.taking.close()
 
 
 async def until(condition, timeout=10.0):

@@ -14,7 +14,7 @@ from livekit.protocol import models, rtc
 
 from pystack import Closed
 from sfu.server.doorkeeper import Doorkeeper
-from sfu.server.media_session import MAX_STRAYS
+from sfu.server.data_lines import MAX_STRAYS
 from sfu.server.serve import without_trace
 from tests.live.sfu_client import Client, run, serving, token, until
 
@@ -150,9 +150,9 @@ def test_channels_that_nobody_asked_for_do_not_pile_up():
     async def main():
         async with serving() as (server, http):
             mallory = await Client(http, "mallory").join()
-            media = server.runtime._rooms["demo"]._members[mallory.sid].media
+            media = server.runtime._rooms["demo"]._members[mallory.sid].inbound
             channels = [mallory.peer.create_data_channel(f"x{number}") for number in range(100)]
-            await until(lambda: media.stray_channels == 100)
+            await until(lambda: media.data.stray_channels == 100)
             await until(lambda: sum(each.ready_state == "open" for each in channels) <= MAX_STRAYS)
             packet = models.DataPacket(user=models.UserPacket(payload=b"x"))
             await channels[0].write(packet.SerializeToString())

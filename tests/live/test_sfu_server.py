@@ -6,6 +6,7 @@ import contextlib
 import gc
 import gzip
 import itertools
+import re
 import time
 import weakref
 
@@ -37,14 +38,12 @@ def test_the_http_surface():
                     assert file.status == 200, name
             async with http.get("/healthz") as health:
                 assert await health.json() == {"status": "ok", "version": "1.2.3"}
-            async with http.get("/rtc/v1") as plain:
-                assert plain.status == 404
-            for path in ("/rtc", "/rtc/validate"):
-                async with http.get(path, params={"access_token": token("ada")}) as dual:
-                    assert dual.status == 404
-                    assert "requested room does not exist" not in await dual.text()
-            async with http.get("/rtc/v1/validate", params={"access_token": token("ada")}) as good:
-                assert (good.status, good.headers["Access-Control-Allow-Origin"]) == (200, "*")
+            for path in ("/rtc", "/rtc/v1"):
+                async with http.get(path, params={"access_token": token("ada")}) as plain:
+                    assert plain.status == 404
+                    assert "requested room does not exist" not in await plain.text()
+                async with http.get(f"{path}/validate", params={"access_token": token("ada")}) as good:
+                    assert (good.status, good.headers["Access-Control-Allow-Origin"]) == (200, "*")
             async with http.get("/dev/token", params={"room": "demo", "name": "Zoë X"}) as made:
                 body = await made.json()
                 assert body["identity"].startswith("zo-x-")
@@ -169,11 +168,16 @@ def test_a_resume_is_refused_with_the_advice_to_join_anew():
     run(main())
 
 
+def ufrag(peer):
+    return re.search("a=ice-ufrag:(.*)", peer.remote_description.sdp)[1]
+
+
+@pytest.mark.parametrize("dual", [False, True], ids=["single", "dual"])
 @pytest.mark.parametrize("loss", ["aborted", "closed", "unnoticed"])
-def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss):
+def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss, dual):
     async def main():
         async with serving() as (server, http):
-            ada, grace, joan = [await Client(http, name).join() for name in ("ada", "grace", "joan")]
+            ada, grace, joan = [await Client(http, name, dual=dual).join() for name in ("ada", "grace", "joan")]
             sender = await ada.publish("audio", "voice")
             track = ada.published["voice"]
             await until(lambda: grace.receiver(track) is not None)
@@ -204,7 +208,7 @@ def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss):
                 await joan.close()
                 await until(lambda: len(room.roster) == 2)
             await heard_more(20)
-            sid = ada.sid
+            sid, before = ada.sid, ufrag(ada.taking)
             assert await ada.resume(), "refused"
             assert ada.seen[0].reconnect.last_message_seq == 7
             assert ada.seen[0].reconnect.server_info.version
@@ -218,6 +222,11 @@ def test_a_client_whose_signalling_is_lost_goes_on_where_it_was(loss):
             assert told == {"grace": active, "joan": gone, "ada": active}
             await ada.offer(ice_restart=True)
             await ada.peer.wait_connected(timeout=10)
+            await until(lambda: ufrag(ada.taking) != before)
+            await ada.taking.wait_connected(timeout=10)
+            await grace.reliable.write(packet.SerializeToString())
+            heard_of_grace = models.DataPacket.FromString(await ada.hear("_reliable", 5))
+            assert heard_of_grace.participant_identity == "grace"
             await heard_more(20)
             second = await ada.publish("audio", "another")
             await until(lambda: grace.receiver(ada.published["another"]) is not None)
@@ -319,10 +328,11 @@ def test_ac37_1_a_servers_log_names_room_participant_track_and_layer_of_a_stream
     run(main())
 
 
-def test_two_peers_hear_each_other_and_exchange_data():
+@pytest.mark.parametrize("dual", [{"ada"}, {"grace"}, {"ada", "grace"}, set()], ids="-".join)
+def test_two_peers_hear_each_other_and_exchange_data(dual):
     async def main():
         async with serving() as (_, http):
-            ada, grace = await Client(http, "ada").join(), await Client(http, "grace").join()
+            ada, grace = [await Client(http, name, dual=name in dual).join() for name in ("ada", "grace")]
             sender = await ada.publish("audio", "voice")
             sid = ada.published["voice"]
             await until(lambda: grace.receiver(sid) is not None)
@@ -342,13 +352,13 @@ def test_two_peers_hear_each_other_and_exchange_data():
             for channel in ("reliable", "lossy"):
                 packet = models.DataPacket(user=models.UserPacket(payload=b"hi", topic="t"), sequence=1)
                 await getattr(ada, channel).write(packet.SerializeToString())
-                got = models.DataPacket.FromString(await getattr(grace, channel).read(timeout=5))
+                got = models.DataPacket.FromString(await grace.hear(f"_{channel}", 5))
                 assert (got.participant_sid, got.participant_identity) == (ada.sid, "ada")
                 assert (got.user.payload, got.sequence) == (b"hi", 1)
             packet = models.DataPacket(user=models.UserPacket(payload=b"me"), destination_identities=["nobody"])
             await ada.reliable.write(packet.SerializeToString())
             with pytest.raises(TimeoutError):
-                await grace.reliable.read(timeout=0.3)
+                await grace.hear("_reliable", 0.3)
 
             await ada.send(mute=rtc.MuteTrackRequest(sid=sid, muted=True))
             await until(lambda: grace.people["ada"].tracks[0].muted)
@@ -548,12 +558,14 @@ def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing(patience):
             before = count_types()
             refs = []
             for number in range(5):
-                guest = await Client(http, f"guest{number}").join()
+                guest = await Client(http, f"guest{number}", dual=number % 2 == 1).join()
                 await guest.publish("audio", "c")
                 await until(lambda: f"guest{number}" in ada.people)  # noqa: B023
                 host = server.runtime._rooms["demo"]
                 member = host._members[guest.sid]
-                refs += [weakref.ref(member), weakref.ref(member.media), weakref.ref(host.room.participant(guest.sid))]
+                held = (member, member.inbound, member.outbound, host.room.participant(guest.sid))
+                refs += map(weakref.ref, held)
+                del held
                 del member
                 guest.ws._response.connection.transport.abort()  # as SIGKILL does
                 began = time.monotonic()
@@ -561,6 +573,7 @@ def test_an_aborted_socket_is_noticed_at_once_and_leaves_nothing(patience):
                 assert time.monotonic() - began < 2
                 guest.reader.cancel()
                 guest.peer.abort()
+                guest.taking.abort()
             del guest
             await asyncio.sleep(1.5)
             gc.collect()

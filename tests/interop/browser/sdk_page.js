@@ -1,7 +1,8 @@
-// A page of somebody who uses LiveKit's JavaScript SDK as it is; loaded behind livekit-client, driven by the test.
-window.person = (() => {
+// A page of somebody who uses LiveKit's JavaScript SDK as it is; loaded behind livekit-client, driven by the test, which
+// calls it with options for the room.
+window.person = (options) => {
   const {Room, RoomEvent, VideoQuality} = LivekitClient;
-  const room = new Room({dynacast: true});
+  const room = new Room({dynacast: true, ...options});
   const heard = [];
   const written = [];
 
@@ -77,4 +78,4 @@ window.person = (() => {
       return Math.round(performance.now() - began);
     },
   };
-})();
+};

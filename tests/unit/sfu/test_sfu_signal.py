@@ -18,6 +18,7 @@ from sfu.signal import (
     Offer,
     Offers,
     Pace,
+    Proposals,
     SignalSession,
     decode_request,
     parse_hello,
@@ -90,6 +91,19 @@ def test_a_client_without_protobuf_uses_the_query():
     assert parse_hello({}).auto_subscribe
 
 
+def test_the_older_form_says_in_the_query_what_the_client_can():
+    query = {
+        "sdk": "python",
+        "os_version": "12",
+        "device_model": "pc",
+        "capabilities": "CAP_PACKET_TRAILER,CAP_OF_TOMORROW,,CAP_COMPRESSION_DEFLATE_RAW",
+    }
+    client = parse_hello(query).client
+    can = models.ClientInfo.Capability
+    assert list(client.capabilities) == [can.CAP_PACKET_TRAILER, can.CAP_COMPRESSION_DEFLATE_RAW]
+    assert (client.os_version, client.device_model) == ("12", "pc")
+
+
 def test_both_forms_of_a_frame_mean_the_same():
     request = rtc.SignalRequest(add_track=rtc.AddTrackRequest(cid="c", type=models.TrackType.VIDEO, width=640))
     text = json.dumps({"addTrack": {"cid": "c", "type": "VIDEO", "width": 640}, "fromTheFuture": 1})
@@ -131,7 +145,7 @@ def test_a_frame_above_the_limit_is_refused_unread():
 
 
 def test_a_session_counts_what_it_cannot_read():
-    session = SignalSession(Offers(15.0), 0.0)
+    session = SignalSession(Offers(15.0), Proposals(15.0), 0.0)
     with pytest.raises(DecodeError):
         session.receive(b"\xff", 1.0)
     assert session.bad_frames == 1
