@@ -6,12 +6,14 @@ write. It never waits; what a subscriber's transport does not take is dropped th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet
+from sfu.media.spatial import Part
 
 __all__ = ["DownTrack"]
 
@@ -27,6 +29,8 @@ class DownTrack:
         target: the rid that should be forwarded: the best below the ceiling.
         layer: the rid that is forwarded, until a key frame of the target comes; before the first, and after a pause, a
             value that no rid has.
+        spatial_target: the spatial layer of an SVC stream up to which it should be forwarded, 0 without.
+        spatial: the one up to which it is; a better one waits for a key frame, a lower one for the next picture.
         paused: muted by the publisher or disabled by the subscriber: nothing is forwarded.
         packets, octets: forwarded so far.
         drops: what was not, by why.
@@ -49,6 +53,8 @@ class DownTrack:
         "paused",
         "requested_after_ms",
         "since",
+        "spatial",
+        "spatial_target",
         "target",
     )
 
@@ -71,6 +77,8 @@ class DownTrack:
         self.ceiling = ceiling
         self.target = ""
         self.layer = _NO_LAYER
+        self.spatial_target = 0
+        self.spatial = 0
         self.packets = 0
         self.octets = 0
         self.drops: dict[str, int] = {}
@@ -81,10 +89,10 @@ class DownTrack:
     @property
     def waiting(self) -> bool:
         """Whether a key frame of the target is awaited."""
-        return self.layer != self.target and not self.paused
+        return (self.layer != self.target or self.spatial < self.spatial_target) and not self.paused
 
-    def forward(self, packet: Packet, rid: str, key_frame: bool) -> None:
-        """Forward one packet if it is of the right layer."""
+    def forward(self, packet: Packet, rid: str, key_frame: bool, part: Part | None = None) -> None:
+        """Forward one packet if it is of the right layer; ``part`` is its place in an SVC stream."""
         if self.paused:
             return
         now = packet.arrival
@@ -93,6 +101,16 @@ class DownTrack:
                 return
             self.layer = rid
             self._munger.switch(packet.sequence_number, packet.timestamp, now)
+        if part is not None:
+            layer, ends, first = part
+            if key_frame or (first and self.spatial > self.spatial_target):
+                self.spatial = self.spatial_target
+            if layer > self.spatial:
+                self._munger.leave_out(packet.sequence_number)
+                return
+            if ends and layer == self.spatial and not packet.marker:
+                packet = copy.copy(packet)  # others get more of this picture
+                packet.marker = True
         try:
             payload_type = self._payload_types[packet.payload_type]
         except KeyError:

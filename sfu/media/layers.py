@@ -64,6 +64,11 @@ class LayerSelector:
             return max(fitting, key=lambda rid: rank[rid])
         return min(self._seen, key=lambda rid: rank[rid], default="")
 
+    @property
+    def alone(self) -> bool:
+        """Whether not more than one layer is being sent."""
+        return len(self._seen) < 2
+
     def _look(self, rid: str, now: float) -> bool:
         if rid not in self._rank:
             if len(self._rank) >= _MOST:

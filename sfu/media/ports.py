@@ -31,6 +31,7 @@ class Packet(Protocol):
     """One RTP packet as it arrived; ``arrival`` in monotonic seconds."""
 
     payload_type: int
+    marker: bool
     sequence_number: int
     timestamp: int
     payload: bytes

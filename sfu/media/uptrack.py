@@ -16,6 +16,7 @@ from sfu.media.layers import BEST, LayerSelector
 from sfu.media.loudness import Loudness
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSource
+from sfu.media.spatial import SpatialLayers
 from sfu.tracks import Kind
 
 __all__ = ["UpTrack"]
@@ -47,7 +48,9 @@ class UpTrack:
         self.loudness = Loudness(source.codecs[0].clock_rate) if kind == "audio" and source.codecs else None
         self._source = source
         self._layers = LayerSelector(rids)
+        self._spatial = SpatialLayers() if kind == "video" else None
         self._codecs: dict[int, Codec] = {codec.payload_type: codec for codec in source.codecs}
+        self._names = {number: codec.name.lower() for number, codec in self._codecs.items()}
         self._detectors = {number: detector(codec.name) for number, codec in self._codecs.items()}
         self._downs: dict[str, DownTrack] = {}
         self._fan_out: tuple[DownTrack, ...] = ()
@@ -66,15 +69,19 @@ class UpTrack:
         self.last_arrival = now
         if now - self._rate_from >= 1.0:
             self._measure(now)
-        key_frame = True
+        key_frame, part = True, None
         if self.kind == "video":
             key_frame = self._detect(packet)
-            if self._layers.seen(rid, now):
+            changed = self._layers.seen(rid, now)
+            if self._spatial is not None:
+                part = self._spatial.read(self._names.get(packet.payload_type, ""), packet)
+                changed |= part is not None and self._spatial.seen(part[0], now)
+            if changed:
                 self._ask_for([down for down in self._fan_out if self._aim(down)], now)
         elif self.loudness is not None:
             self.loudness.hear(packet)
         for down in self._fan_out:
-            down.forward(packet, rid, key_frame)
+            down.forward(packet, rid, key_frame, part)
         if self._waiting:
             self._waiting = any(down.waiting for down in self._fan_out)
             if self._waiting and now - self.last_request >= _ASK_AGAIN:
@@ -150,9 +157,14 @@ class UpTrack:
         self.request_key_frame(down.target, self.last_arrival)
 
     def _aim(self, down: DownTrack) -> bool:
-        """Let it have the best layer that it wants of those being sent; return whether that is another one now."""
-        aimed, down.target = down.target, self._layers.best(down.ceiling)
-        return down.target != aimed
+        """Let it have the best layers that it wants of those being sent; return whether those are others now."""
+        aimed = down.target, down.spatial_target
+        down.target = self._layers.best(down.ceiling)
+        if self._spatial is not None:
+            # Where one stream is sent of several that were announced, its layers are inside. Encoders that do both have
+            # no picture inside that is not also a stream.
+            down.spatial_target = self._spatial.best(down.ceiling if self._layers.alone else BEST)
+        return (down.target, down.spatial_target) != aimed
 
     def _ask_for(self, downs: Sequence[DownTrack], now: float) -> None:
         """Ask once for a key frame of each layer that somebody among ``downs`` waits for."""

@@ -79,7 +79,8 @@ class Dynacast:
             subscription = subscriber.subscriptions.get(info.sid)
             if subscription is not None and subscription.routed and not subscription.wish.disabled:
                 ceiling = subscription.wish.ceiling(info)
-                best = max(best, _BEST if ceiling >= top else ceiling)
+                # Layers inside one stream cannot be stopped one by one.
+                best = max(best, _BEST if ceiling >= top or info.scalable else ceiling)
         return best
 
     def _tell(self, publisher: Participant, info: TrackInfo, wanted: int) -> None:

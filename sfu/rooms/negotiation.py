@@ -59,7 +59,8 @@ class Negotiation:
         return tuple(
             SectionPlan(
                 mid=section.mid,
-                receive=taken.get(section.mid, ""),
+                receive=taken[section.mid].sid if section.mid in taken else "",
+                codec=taken[section.mid].codec if section.mid in taken else "",
                 send=carried.get(section.mid, ""),
                 stream_id=self._subscribing.stream_id(participant, carried.get(section.mid, "")),
             )

@@ -45,7 +45,7 @@ class RoomOptions:
     max_request: int = 4 * 1024
     server_version: str = "1.9.0"
     about: str = "sfu"
-    publish_codecs: tuple[str, ...] = ("audio/opus", "video/VP8", "video/H264", "video/rtx")
+    publish_codecs: tuple[str, ...] = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/rtx")
 
 
 def too_much(options: RoomOptions, *, name: str, metadata: str, attributes: Mapping[str, str]) -> str:

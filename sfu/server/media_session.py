@@ -252,6 +252,9 @@ def _send(transceiver: Transceiver, track: str, stream_id: str) -> None:
 
 def _apply(plan: SectionPlan, transceiver: Transceiver) -> None:
     _send(transceiver, plan.send, plan.stream_id)
+    if plan.codec and transceiver.codecs[0].name.lower() != plan.codec:
+        preferred = sorted(transceiver.codecs, key=lambda codec: codec.name.lower() != plan.codec)
+        transceiver.set_codec_preferences(preferred)
     receives = bool(plan.receive)
     transceiver.direction = (
         "sendrecv" if receives and plan.send else "recvonly" if receives else "sendonly" if plan.send else "inactive"

@@ -377,6 +377,7 @@ class RoomHost:
                         "packets": down.packets,
                         "paused": down.paused,
                         "layer": down.target,
+                        "spatial_layer": down.spatial,
                         "drops": down.drops,
                         "key_frame_requested_after_ms": down.requested_after_ms,
                         "first_packet_after_ms": round(max(0.0, down.first_packet - down.since) * 1000, 1)

@@ -92,13 +92,13 @@ class Publications:
                     return changed if changed is not info else None
         return None
 
-    def match(self, sections: Iterable[OfferedSection]) -> dict[str, str]:
-        """Decide which section carries which track: ``{mid: sid}`` for every section that we take.
+    def match(self, sections: Iterable[OfferedSection]) -> dict[str, TrackInfo]:
+        """Decide which section carries which track, by mid, for every section that we take.
 
         By client id; failing that, the only pending track of that kind, because some browsers write another id into
         ``a=msid`` than the one that the page sees.
         """
-        taken: dict[str, str] = {}
+        taken: dict[str, TrackInfo] = {}
         by_mid = {info.mid: info for info in self._live.values()}
         for section in sections:
             if not section.sends:
@@ -106,7 +106,7 @@ class Publications:
             live = by_mid.get(section.mid)
             info = self._pending.get(section.track_id)
             if live is not None and (info is None or section.track_id == live.cid):
-                taken[section.mid] = live.sid
+                taken[section.mid] = live
                 continue
             if info is None and section.mid in self._matched:
                 info = self._matched[section.mid]
@@ -116,10 +116,9 @@ class Publications:
             if info is None or info.kind != section.kind:
                 continue
             self._pending.pop(info.cid, None)
-            self._matched[section.mid] = info.evolve(
+            taken[section.mid] = self._matched[section.mid] = info.evolve(
                 mid=section.mid, rids=section.rids, cid=info.cid or section.track_id
             )
-            taken[section.mid] = info.sid
         return taken
 
     def settle(

@@ -38,12 +38,14 @@ class SectionPlan:
 
     Attributes:
         receive: the sid of the track that we take from the client here, ``""`` for none.
+        codec: the name of the codec that it is to be sent with, ``""`` for any.
         send: the sid of the track that we send to the client here, ``""`` for none.
         stream_id: the ``a=msid`` stream of what we send: ``PA_publisher|stream``.
     """
 
     mid: str
     receive: str = ""
+    codec: str = ""
     send: str = ""
     stream_id: str = ""
 

@@ -7,7 +7,7 @@ made later than a mute still learns of it. Called by ``tracks.publication`` and 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import attrs
 from livekit.protocol import models, rtc
@@ -15,6 +15,8 @@ from livekit.protocol import models, rtc
 __all__ = ["Kind", "TrackInfo"]
 
 Kind = Literal["audio", "video"]
+
+_SCALABLE: Final = frozenset({"video/vp9", "video/av1"})
 
 
 @attrs.frozen(kw_only=True)
@@ -49,16 +51,31 @@ class TrackInfo:
 
     @cached_property
     def layer_sides(self) -> tuple[int, ...]:
-        """The shorter side of each simulcast layer in pixels, lowest layer first.
+        """The shorter side of each layer in pixels, lowest layer first.
 
-        As the publisher announced it; where it announced another number of layers, each halves the one above it.
+        As the publisher announced it; where it announced another number of layers than it sends in simulcast, each
+        halves the one above it. What is not simulcast may have its layers inside one stream.
         """
         announced = rtc.AddTrackRequest.FromString(self.request).layers
         sides = sorted(min(layer.width, layer.height) for layer in announced)
-        if len(sides) == len(self.rids):
+        if len(self.rids) < 2 or len(sides) == len(self.rids):
             return tuple(sides)
         whole = min(self.width, self.height)
         return tuple(whole >> above for above in reversed(range(len(self.rids))))
+
+    @property
+    def codec(self) -> str:
+        """The name of the codec that the publisher asked for, ``""`` for any.
+
+        Browsers send what stands first in the answer to their offer.
+        """
+        asked = rtc.AddTrackRequest.FromString(self.request).simulcast_codecs
+        return asked[0].codec.lower().rpartition("/")[2] if asked else ""
+
+    @property
+    def scalable(self) -> bool:
+        """Whether its codec can put layers into one stream (SVC)."""
+        return self.mime_type.lower() in _SCALABLE
 
     def evolve(self, **changes: Any) -> TrackInfo:
         """Return the next version with ``changes``; the very same object when nothing changes.
@@ -79,7 +96,7 @@ class TrackInfo:
             muted=self.muted,
             width=self.width,
             height=self.height,
-            simulcast=len(self.rids) > 1,
+            simulcast=len(self.rids) > 1 or (self.scalable and len(asked.layers) > 1),
             disable_dtx=asked.disable_dtx,
             source=self.source,  # type: ignore[arg-type]
             mime_type=self.mime_type,

@@ -1,4 +1,4 @@
-"""What a subscriber wants to see of a track, and which simulcast layer that is at most."""
+"""What a subscriber wants to see of a track, and which layer that is at most."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Wish:
         For a size that is the lowest layer that fills it: shorter sides are compared, since either picture may stand
         upright.
         """
-        top = max(len(info.rids) - 1, 0)
+        top = max(len(info.layer_sides) - 1, 0)
         wanted = min(self.width, self.height) or max(self.width, self.height)
         if not wanted:
             return min(self.quality, top)

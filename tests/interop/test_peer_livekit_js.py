@@ -58,8 +58,11 @@ class Person:
 
 
 @contextlib.asynccontextmanager
-async def meeting(*kinds: str) -> AsyncIterator[list[Person]]:
-    """A server of ours, and a page of each kind of browser in one room; ``dual chromium`` has two peer connections."""
+async def meeting(*kinds: str, **options: Any) -> AsyncIterator[list[Person]]:
+    """A server of ours, and a page of each kind of browser in one room; ``dual chromium`` has two peer connections.
+
+    ``options`` are those of the SDK's ``Room``.
+    """
     script = f"{SDK.read_text()}\n{PAGE.read_text()}"
     async with serving(media_addresses=(own_address(),)) as server, Driver() as driver:
         people = []
@@ -68,7 +71,8 @@ async def meeting(*kinds: str) -> AsyncIterator[list[Person]]:
             browser = await driver.launch(kind)
             page = await browser.open(server.url)
             await page.evaluate("(script) => { (0, eval)(script); }", script)
-            await page.evaluate("(options) => { window.person = person(options); }", {"singlePeerConnection": not dual})
+            chosen = {"singlePeerConnection": not dual} | options
+            await page.evaluate("(options) => { window.person = person(options); }", chosen)
             people.append(Person(f"{dual}{kind}{number}", page))
         for person in people:
             token = make_token(DEV_KEY, DEV_SECRET, identity=person.name, room="test", name=person.name)
@@ -132,6 +136,20 @@ def test_the_sdk_chooses_the_layer_that_it_gets(publisher):
             await until(lambda: _frames_stay(grace, ada), 20, "pictures go on")
             await grace.do("want", {"of": ada.name, "wanted": True})
             await until(lambda: grace.perceives(ada, width=640), 20, "the wish is forgotten, or nothing comes")
+
+    run(body)
+
+
+@pytest.mark.parametrize(("codec", "viewer"), [("h264", "chromium"), ("vp9", "firefox")])
+def test_the_sdk_chooses_its_codec_and_a_viewer_the_layer(codec, viewer):
+    async def body():
+        async with meeting("dual chromium", viewer, publishDefaults={"videoCodec": codec}) as people:
+            ada, grace = people
+            await until(lambda: grace.perceives(ada, width=1280), 40, "the best layer does not come")
+            assert (await grace.do("perceived"))[ada.name]["codec"] == f"video/{codec.upper()}"
+            for quality, width in (("LOW", 320), ("HIGH", 1280)):
+                await grace.do("wish", {"of": ada.name, "quality": quality})
+                await until(lambda: grace.perceives(ada, width=width), 20, f"no picture of quality {quality}")  # noqa: B023
 
     run(body)
 

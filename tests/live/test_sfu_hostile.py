@@ -13,8 +13,8 @@ import pytest
 from livekit.protocol import models, rtc
 
 from pystack import Closed
-from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.data_lines import MAX_STRAYS
+from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.serve import without_trace
 from tests.live.sfu_client import Client, run, serving, token, until
 

@@ -328,7 +328,7 @@ def test_ac37_1_a_servers_log_names_room_participant_track_and_layer_of_a_stream
     run(main())
 
 
-@pytest.mark.parametrize("dual", [{"ada"}, {"grace"}, {"ada", "grace"}, set()], ids="-".join)
+@pytest.mark.parametrize("dual", [("ada",), ("grace",), ("ada", "grace"), ()], ids="-".join)
 def test_two_peers_hear_each_other_and_exchange_data(dual):
     async def main():
         async with serving() as (_, http):

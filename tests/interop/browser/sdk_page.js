@@ -25,16 +25,18 @@ window.person = (options) => {
       return room.localParticipant.sid;
     },
 
-    // identity -> {energy, frames, width} of what is received of the others
+    // identity -> {energy, frames, width, codec} of what is received of the others
     async perceived() {
       const seen = {};
       for (const other of room.remoteParticipants.values()) {
         const entry = (seen[other.identity] = {energy: 0, frames: 0, width: 0, sid: other.sid});
         for (const {track} of other.trackPublications.values()) {
-          for (const each of (await track?.getRTCStatsReport())?.values() ?? []) {
+          const report = await track?.getRTCStatsReport();
+          for (const each of report?.values() ?? []) {
             if (each.type !== "inbound-rtp") continue;
+            const codec = report.get(each.codecId)?.mimeType ?? "";
             if (each.kind === "audio") entry.energy = each.totalAudioEnergy ?? 0;
-            else Object.assign(entry, {frames: each.framesDecoded, width: each.frameWidth ?? 0});
+            else Object.assign(entry, {frames: each.framesDecoded, width: each.frameWidth ?? 0, codec});
           }
         }
       }

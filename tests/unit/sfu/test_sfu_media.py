@@ -4,69 +4,12 @@ import gc
 import itertools
 import weakref
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pystack.errors import LOCAL, Closed
-from sfu.media import BEST, LayerSelector, Munger, Outlet, RouteTable, detector, low_to_high, matching_payload_type
-
-
-@attrs.define
-class Codec:
-    payload_type: int
-    name: str
-    clock_rate: int = 90000
-    channels: int | None = None
-    fmtp: dict = attrs.field(factory=dict)
-
-
-@attrs.define
-class Packet:
-    sequence_number: int
-    timestamp: int = 0
-    payload: bytes = b"\x10\x01"  # VP8: the start of a frame that is no key frame
-    payload_type: int = 96
-    arrival: float = 0.0
-    extension_map: object = None
-
-
-KEY = b"\x10\x00"
-
-
-class Source:
-    def __init__(self, codecs=()):
-        self.codecs = codecs or (Codec(96, "VP8"),)
-        self.on_packet = None
-        self.requested = []
-
-    def request_key_frame(self, rid=""):
-        self.requested.append(rid)
-
-
-class Sink:
-    def __init__(self, codecs=()):
-        self.codecs = codecs or (Codec(120, "VP8"),)
-        self.on_key_frame_request = None
-        self.sent = []
-        self.full = False
-        self.ended = False
-
-    def write(self, packet, *, payload_type=None, sequence_number=None, timestamp=None):
-        if self.ended:
-            raise Closed.because("sender", LOCAL)
-        if self.full:
-            return False
-        self.sent.append((sequence_number, timestamp, payload_type, packet.payload))
-        return True
-
-
-def route(
-    table, track, subscriber, sink, *, kind_clock=90000, generation=1, paused=False, ceiling=BEST, now=0.0, munger=None
-):
-    outlet = Outlet(sink, munger or Munger(kind_clock))
-    return table.add(track, subscriber, outlet, generation, paused=paused, ceiling=ceiling, since=now, now=now)
+from sfu.media import BEST, LayerSelector, Munger, RouteTable, detector, low_to_high, matching_payload_type
+from tests.unit.sfu.forwarding import KEY, Codec, Packet, Sink, Source, route
 
 
 def pause(table, track, generation, paused, now):
