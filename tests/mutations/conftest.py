@@ -1,17 +1,17 @@
-"""Runs the mutants ahead of the tests that look at them, as many at once as there are processors.
+"""Runs the mutants beside the other tests, as many at once as there are processors.
 
-A mutant is a process of its own that measures no time, so two of them do not disturb each other.
+A mutant is a process of its own that measures no time, so it does not mind to get only what the others leave over; they
+begin as soon as the tests are collected, because many tests wait for browsers and for time.
 """
 
 from __future__ import annotations
 
-import compileall
 import os
-import py_compile
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +20,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 Outcome: TypeAlias = "subprocess.CompletedProcess[str]"
+
+_YIELDING = ("nice", "-n", "19") if shutil.which("nice") else ()
+"""Whatever else runs goes first."""
 
 
 def run(mutation: dict[str, Any], unbroken: Path, workplace: Path) -> Outcome:
@@ -33,7 +36,19 @@ def run(mutation: dict[str, Any], unbroken: Path, workplace: Path) -> Outcome:
     victim.write_text(source.replace(mutation["old"], mutation["new"]))
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *mutation["tests"]],
+        [
+            *_YIELDING,
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            *mutation["tests"],
+        ],
         cwd=workplace,
         env={
             **environment,
@@ -42,51 +57,80 @@ def run(mutation: dict[str, Any], unbroken: Path, workplace: Path) -> Outcome:
         },
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=900,
         check=False,
     )
 
 
-@pytest.fixture(scope="session")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, compiled once; a mutant's own file is compiled again, because its hash differs."""
-    copy = tmp_path_factory.mktemp("mutations") / "unbroken"
-    ignored = shutil.ignore_patterns("__pycache__", "node_modules", "e2e")
-    for folder in ("pystack", "sfu", "tests"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
-    shutil.copy(ROOT / "pyproject.toml", copy)
-    compileall.compile_dir(copy, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
-    return copy
+class Mutants:
+    """What became of each mutation. Those that are begun share one unbroken copy of the sources."""
+
+    def __init__(self, processors: int) -> None:
+        self._place = Path(tempfile.mkdtemp(prefix="mutations-"))
+        self._pool = ThreadPoolExecutor(processors)
+        self._copied: Future[Path] = self._pool.submit(self._copy)
+        self._outcomes: dict[str, Future[Outcome]] = {}
+
+    def begin(self, mutation: dict[str, Any]) -> Future[Outcome]:
+        """Run a mutation as soon as there is a processor for it."""
+        name = mutation["id"]
+        if name not in self._outcomes:
+            self._outcomes[name] = self._pool.submit(self._run, mutation)
+        return self._outcomes[name]
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        self._pool.shutdown(cancel_futures=True)
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _run(self, mutation: dict[str, Any]) -> Outcome:
+        workplace = self._place / mutation["id"]
+        try:
+            return run(mutation, self._copied.result(), workplace)
+        finally:
+            shutil.rmtree(workplace, ignore_errors=True)
+
+    def _copy(self) -> Path:
+        """Copy the sources and compile them once; a mutant's own file is compiled again, because its hash differs."""
+        copy = self._place / "unbroken"
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules", "e2e")
+        for folder in ("pystack", "sfu", "tests"):
+            shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        compiling = [*_YIELDING, sys.executable, "-m", "compileall", "-qq", "--invalidation-mode", "checked-hash", copy]
+        subprocess.run(compiling, check=False)
+        return copy
 
 
-@pytest.fixture(scope="session")
-def outcome_of(request: pytest.FixtureRequest, unbroken: Path) -> Iterator[Callable[[dict[str, Any]], Outcome]]:
-    """What became of a mutation. All that were selected are begun at once, in the order of their tests.
+_MUTANTS = pytest.StashKey[Mutants]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin all that were selected, in the order of their tests.
 
     Under xdist the workers are what runs side by side, and each runs what it is asked for.
     """
+    chosen = [item.callspec.params["mutation"] for item in session.items if _is_of_a_mutation(item)]
+    if not chosen or session.config.option.collectonly:
+        return
     alone = "PYTEST_XDIST_WORKER" not in os.environ
-    futures: dict[str, Future[Outcome]] = {}
-    pool = ThreadPoolExecutor(os.cpu_count() if alone else 1)
+    session.config.stash[_MUTANTS] = mutants = Mutants(os.cpu_count() or 1 if alone else 1)
+    for mutation in chosen if alone else ():
+        mutants.begin(mutation)
 
-    def begin(mutation: dict[str, Any]) -> None:
-        name = mutation["id"]
-        if name not in futures:
-            futures[name] = pool.submit(run, mutation, unbroken, unbroken.parent / name)
 
-    if alone:
-        for item in request.session.items:
-            chosen = getattr(item, "callspec", None)
-            if chosen is not None and "mutation" in chosen.params:
-                begin(chosen.params["mutation"])
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no process and no file behind, however the session ended."""
+    if _MUTANTS in config.stash:
+        config.stash[_MUTANTS].close()
 
-    def look(mutation: dict[str, Any]) -> Outcome:
-        begin(mutation)
-        outcome = futures[mutation["id"]].result()
-        shutil.rmtree(unbroken.parent / mutation["id"])
-        return outcome
 
-    try:
-        yield look
-    finally:
-        pool.shutdown(cancel_futures=True)
+@pytest.fixture
+def outcome_of(pytestconfig: pytest.Config) -> Callable[[dict[str, Any]], Outcome]:
+    """What became of a mutation."""
+    mutants = pytestconfig.stash[_MUTANTS]
+    return lambda mutation: mutants.begin(mutation).result()
+
+
+def _is_of_a_mutation(item: pytest.Item) -> bool:
+    return "mutation" in getattr(getattr(item, "callspec", None), "params", ())

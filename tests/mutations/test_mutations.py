@@ -28,7 +28,7 @@ def test_there_are_enough_and_no_two_are_alike() -> None:
     assert len({mutation["id"] for mutation in MUTATIONS}) == len(MUTATIONS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation["id"])
 def test_a_mutation_is_caught(
     mutation: dict[str, Any], outcome_of: Callable[[dict[str, Any]], subprocess.CompletedProcess[str]]
