@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.plot import draw
 from benchmarks.rounds import Benchmark, measure, report
 
-NAMES = ("datachannel", "memory", "rtp", "sctp", "setup", "srtp")
+NAMES = ("datachannel", "dtls", "forward", "memory", "rtp", "sctp", "setup", "srtp")
 
 
 def main() -> None:
