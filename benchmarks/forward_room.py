@@ -107,6 +107,7 @@ class Client:
 
 async def _serve() -> None:
     from sfu.server import Config, Server  # noqa: PLC0415
+    from sfu.server.serve import spare_collector  # noqa: PLC0415
 
     config = Config(
         host="127.0.0.1",
@@ -118,6 +119,7 @@ async def _serve() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # stdout is ours
     server = Server(config, "benchmark")
     await server.start()
+    spare_collector()  # as the command does
     print(server.url, flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):

@@ -605,7 +605,10 @@ class PeerConnection:
 
     def _handle_failure(self, error: Exception) -> None:
         """A bug of ours: nobody may wait for what will never come."""
-        self._terminate(TransportLost(f"an internal error ended the connection: {error!r}"))
+        # The peer hears the reason too, and an exception can hold anything: which it was, is its cause.
+        reason = TransportLost("an internal error ended the connection")
+        reason.__cause__ = error
+        self._terminate(reason)
 
     # ---- the one exit
 

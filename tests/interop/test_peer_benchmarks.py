@@ -53,6 +53,15 @@ def test_several_are_measured_one_after_the_other():
     assert all(case["ours"] > 0 and case["peer"] > 0 for one in result.values() for case in one["cases"])
 
 
+def test_forwarding_and_handshakes_are_measured_against_their_floors():
+    result = benchmark("forward", "dtls", "--rounds", "1", "--case", "curve-1", "--case", "handshake-1.2")
+    assert list(result) == ["forward", "dtls"]
+    [forward], [handshake] = (one["cases"] for one in result.values())
+    assert (forward["unit"], handshake["unit"]) == ("CPU-us", "CPU-ms")
+    assert 0.01 < forward["ratio"] < 1
+    assert 0.1 < handshake["ratio"] < 1
+
+
 @pytest.mark.component("pylibsrtp")
 def test_a_case_that_is_not_there_is_named():
     done = subprocess.run(
