@@ -499,6 +499,27 @@ def test_a_bad_offer_is_explained_and_ends_its_sender_alone(damage):
     run(main())
 
 
+@pytest.mark.parametrize("answer", ["what is this\r\n", "v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\n", ""])
+def test_a_bad_answer_is_explained_and_ends_its_sender_alone(answer):
+    async def main():
+        async with serving() as (_, http):
+            ada, mallory = await Client(http, "ada").join(), Client(http, "mallory", dual=True)
+            mallory.ws = await http.ws_connect(mallory.path, params=mallory.query)
+            first = [rtc.SignalResponse.FromString((await mallory.ws.receive()).data) for _ in range(2)]
+            assert [each.WhichOneof("message") for each in first] == ["join", "offer"]
+            mallory.reader = asyncio.ensure_future(mallory.read())
+            await mallory.send(answer=rtc.SessionDescription(type="answer", sdp=answer, id=first[1].offer.id))
+            leave = await asyncio.wait_for(mallory.left, 10)
+            assert leave.reason == models.DisconnectReason.STATE_MISMATCH
+            [said] = [each.request_response.message for each in mallory.seen if each.HasField("request_response")]
+            assert "answer" in said
+            assert not ada.left.done()
+            await mallory.close()
+            await ada.close()
+
+    run(main())
+
+
 def test_a_slow_reader_stalls_nobody():
     async def main():
         async with serving() as (_, http):
