@@ -15,7 +15,7 @@ from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolEr
 from pystack.peer.arguments import check_names
 from pystack.peer.outward import call_out
 from pystack.peer.rtcp import RtcpPort
-from pystack.rtp import CodecSpec, RtpPacket
+from pystack.rtp import CodecSpec, ReportWindow, RtpPacket
 
 if TYPE_CHECKING:
     from pystack.aio import Driver
@@ -168,6 +168,17 @@ class RtpSender:
         raise LocalProtocolError(
             "send " + name, "negotiated", f"{name} was not agreed for this sender; agreed: {agreed}"
         )
+
+    def report_window(self, rid: str = "", observer: str = "") -> ReportWindow | None:
+        """What the peer reported of one layer since ``observer`` asked last; ``None`` at its first question.
+
+        Each observer has windows of its own, so one that asks every second and one that asks every minute do not
+        disturb each other. The jitter in it is in timestamp units.
+        """
+        key = self._layer_of(rid) if rid or self.rids else self._key
+        if key is None or not self.sending or self._ended is not None:
+            return None
+        return self._session.rtp.report_window(key, observer)
 
     # ---- what the connection tells it, and asks
 

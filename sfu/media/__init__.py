@@ -8,11 +8,13 @@ from sfu.media.loudness import WINDOW, Loudness
 from sfu.media.munger import Munger
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSink, PacketSource
+from sfu.media.quality import LOOK, QualityMeter
 from sfu.media.routes import RouteTable
 from sfu.media.uptrack import UpTrack
 
 __all__ = [
     "BEST",
+    "LOOK",
     "WINDOW",
     "Codec",
     "DownTrack",
@@ -23,6 +25,7 @@ __all__ = [
     "Packet",
     "PacketSink",
     "PacketSource",
+    "QualityMeter",
     "RouteTable",
     "UpTrack",
     "detector",

@@ -13,11 +13,14 @@ from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet
+from sfu.media.quality import OBSERVER, QualityMeter
 from sfu.media.spatial import Part
+from sfu.tracks import Kind
 
 __all__ = ["DownTrack"]
 
 _NO_LAYER = "\0"  # no rid is called so
+_DRY = 6  # looks without a report after which the receiver is not heard any more
 
 
 class DownTrack:
@@ -35,11 +38,13 @@ class DownTrack:
         packets, octets: forwarded so far.
         drops: what was not, by why.
         since, first_packet: monotonic seconds of the binding and of the first packet forwarded (0 before).
+        quality: how well it arrives.
         requested_after_ms: milliseconds from the binding to the first key-frame request, ``None`` without one.
     """
 
     __slots__ = (
         "_codecs",
+        "_dry",
         "_munger",
         "_payload_types",
         "_sink",
@@ -51,6 +56,7 @@ class DownTrack:
         "octets",
         "packets",
         "paused",
+        "quality",
         "requested_after_ms",
         "since",
         "spatial",
@@ -60,6 +66,7 @@ class DownTrack:
 
     def __init__(
         self,
+        kind: Kind,
         outlet: Outlet,
         codecs: dict[int, Codec],
         generation: int,
@@ -79,6 +86,8 @@ class DownTrack:
         self.layer = _NO_LAYER
         self.spatial_target = 0
         self.spatial = 0
+        self.quality = QualityMeter(kind)
+        self._dry = 0
         self.packets = 0
         self.octets = 0
         self.drops: dict[str, int] = {}
@@ -144,6 +153,19 @@ class DownTrack:
         if paused:
             self.layer = _NO_LAYER
         return True
+
+    def measure(self) -> None:
+        """A while has passed: look at what the receiver reported."""
+        window = self._sink.report_window("", OBSERVER)
+        self._dry = 0 if window is not None and window.packets else self._dry + 1
+        if self.paused:
+            self._dry = 0
+            self.quality.rest()
+        elif window is not None and window.packets:
+            delay = (window.max_round_trip_time or 0.0) / 2 + 2 * window.max_jitter / self._munger.clock_rate
+            self.quality.measure(window.packets, window.lost, delay)
+        elif self.packets and self._dry >= _DRY:
+            self.quality.miss()
 
     def listen(self, on_key_frame_request: Callable[[], None] | None) -> None:
         """Tell the sink whom to ask for key frames (``None``: nobody any more)."""

@@ -65,6 +65,11 @@ class LayerSelector:
         return min(self._seen, key=lambda rid: rank[rid], default="")
 
     @property
+    def sent(self) -> tuple[str, ...]:
+        """The layers that are being sent."""
+        return tuple(self._seen)
+
+    @property
     def alone(self) -> bool:
         """Whether not more than one layer is being sent."""
         return len(self._seen) < 2

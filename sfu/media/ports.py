@@ -1,4 +1,4 @@
-"""What forwarding needs of a transport: three small protocols, so that it runs in tests on plain objects.
+"""What forwarding needs of a transport: small protocols, so that it runs in tests on plain objects.
 
 ``pystack.RtpReceiver`` is a :class:`PacketSource`, ``pystack.RtpSender`` a :class:`PacketSink`,
 ``pystack.rtp.RtpPacket`` a :class:`Packet` and ``pystack.rtp.CodecSpec`` a :class:`Codec`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-__all__ = ["Codec", "Packet", "PacketSink", "PacketSource"]
+__all__ = ["Codec", "Packet", "PacketSink", "PacketSource", "Reception", "Report"]
 
 
 class Codec(Protocol):
@@ -40,6 +40,30 @@ class Packet(Protocol):
     """What the ids of its header extension mean; ``None`` if it has none."""
 
 
+class Reception(Protocol):
+    """What was received in a while; ``max_jitter`` in seconds."""
+
+    @property
+    def expected(self) -> int: ...  # noqa: D102
+    @property
+    def lost(self) -> int: ...  # noqa: D102
+    @property
+    def max_jitter(self) -> float: ...  # noqa: D102
+
+
+class Report(Protocol):
+    """What a receiver reported in a while; ``max_jitter`` in timestamp units."""
+
+    @property
+    def packets(self) -> int: ...  # noqa: D102
+    @property
+    def lost(self) -> int: ...  # noqa: D102
+    @property
+    def max_jitter(self) -> int: ...  # noqa: D102
+    @property
+    def max_round_trip_time(self) -> float | None: ...  # noqa: D102
+
+
 class PacketSource(Protocol):
     """Where the packets of a published track come from."""
 
@@ -52,6 +76,10 @@ class PacketSource(Protocol):
 
     def request_key_frame(self, rid: str = "") -> None:
         """Ask the sender for a key frame of one layer; asking often is merged below."""
+
+    def reception_window(self, rid: str = "", observer: str = "") -> Reception | None:
+        """What was received of one layer since ``observer`` asked last; ``None`` at its first question."""
+        ...
 
 
 class PacketSink(Protocol):
@@ -73,4 +101,8 @@ class PacketSink(Protocol):
         timestamp: int | None = None,
     ) -> bool:
         """Send one packet with these fields replaced; false if it was dropped."""
+        ...
+
+    def report_window(self, rid: str = "", observer: str = "") -> Report | None:
+        """What the receiver reported since ``observer`` asked last; ``None`` at its first question."""
         ...

@@ -32,6 +32,19 @@ class RouteTable:
         """How loud each audio track is, by sid, from 0.0 to 1.0."""
         return {track: each.loudness.at(now) for track, each in self._tracks.items() if each.loudness is not None}
 
+    def measure(self) -> tuple[dict[str, float], dict[str, float]]:
+        """A while has passed: the scores of tracks as they come, by sid, and the worst of each subscriber's."""
+        tracks: dict[str, float] = {}
+        subscribers: dict[str, float] = {}
+        for sid, track in self._tracks.items():
+            track.measure()
+            if track.quality.score is not None:
+                tracks[sid] = track.quality.score
+            for subscriber, down in track.downs.items():
+                if down.quality.score is not None:
+                    subscribers[subscriber] = min(down.quality.score, subscribers.get(subscriber, 100.0))
+        return tracks, subscribers
+
     def publish(self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = ()) -> None:
         """Packets of ``source`` are this track from now on."""
         self.unpublish(track)

@@ -16,6 +16,7 @@ from sfu.media.layers import BEST, LayerSelector
 from sfu.media.loudness import Loudness
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSource
+from sfu.media.quality import OBSERVER, QualityMeter
 from sfu.media.spatial import SpatialLayers
 from sfu.tracks import Kind
 
@@ -34,6 +35,7 @@ class UpTrack:
         requests: key frames asked for.
         last_request: monotonic seconds of the latest of those.
         loudness: of an audio track; ``None`` for video.
+        quality: how well it arrives here.
     """
 
     def __init__(self, sid: str, kind: Kind, source: PacketSource, rids: Sequence[str]) -> None:
@@ -46,6 +48,7 @@ class UpTrack:
         self.last_request = 0.0
         self.last_arrival = 0.0
         self.loudness = Loudness(source.codecs[0].clock_rate) if kind == "audio" and source.codecs else None
+        self.quality = QualityMeter(kind)
         self._source = source
         self._layers = LayerSelector(rids)
         self._spatial = SpatialLayers() if kind == "video" else None
@@ -100,7 +103,7 @@ class UpTrack:
     ) -> None:
         """Forward to one more subscriber, and ask for a key frame at once."""
         self.remove(subscriber)
-        down = DownTrack(outlet, self._codecs, generation, paused, ceiling, since)
+        down = DownTrack(self.kind, outlet, self._codecs, generation, paused, ceiling, since)
         self._downs[subscriber] = down
         self._fan_out = tuple(self._downs.values())
         down.listen(partial(self._asked, down))
@@ -132,6 +135,21 @@ class UpTrack:
         self._source.on_packet = None
         for subscriber in list(self._downs):
             self.remove(subscriber)
+
+    def measure(self) -> None:
+        """A while has passed: look at what came, and at what the subscribers report."""
+        asked = [self._source.reception_window(rid, OBSERVER) for rid in self._layers.sent or ("",)]
+        windows = [window for window in asked if window is not None]
+        expected = sum(window.expected for window in windows)
+        if expected:
+            jitter = max(window.max_jitter for window in windows)
+            self.quality.measure(expected, sum(window.lost for window in windows), 2 * jitter)
+        elif windows and any(not down.paused for down in self._fan_out):
+            self.quality.miss()
+        else:
+            self.quality.rest()
+        for down in self._fan_out:
+            down.measure()
 
     def request_key_frame(self, rid: str, now: float) -> None:
         """Ask the publisher for a key frame of one layer."""

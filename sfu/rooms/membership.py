@@ -28,6 +28,7 @@ from sfu.rooms.lifecycle import PARTICIPANT_TABLE, LeaveReason, ParticipantInput
 from sfu.rooms.negotiation import Negotiation
 from sfu.rooms.offering import Offering
 from sfu.rooms.participant import Admission, Participant
+from sfu.rooms.qualities import Qualities
 from sfu.rooms.snapshot import participant_message
 from sfu.rooms.speakers import Speakers
 from sfu.rooms.subscribing import Subscribing
@@ -54,6 +55,7 @@ class Membership:
         negotiation: Negotiation,
         offering: Offering,
         speakers: Speakers,
+        qualities: Qualities,
         data: DataRouting,
         dynacast: Dynacast,
     ) -> None:
@@ -62,6 +64,7 @@ class Membership:
         self._negotiation = negotiation
         self._offering = offering
         self._speakers = speakers
+        self._qualities = qualities
         self._data = data
         self._dynacast = dynacast
 
@@ -141,6 +144,7 @@ class Membership:
             participant.sid, rtc.SignalResponse(room_update=rtc.RoomUpdate(room=context.room_message()))
         )
         self._speakers.forget(participant)
+        self._qualities.forget(participant)
         self._data.tell(participant)
         self._dynacast.tell_again(participant)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
@@ -181,6 +185,7 @@ class Membership:
         self._offering.left(participant)
         self._subscribing.participant_left(participant)
         self._speakers.forget(participant)
+        self._qualities.forget(participant)
         self._data.left(participant)
         ended = participant.publications.clear()
         participant.reason = int(reason)

@@ -26,6 +26,7 @@ from sfu.rooms.negotiation import Negotiation
 from sfu.rooms.offering import Offering
 from sfu.rooms.options import RoomOptions
 from sfu.rooms.participant import Admission, Participant
+from sfu.rooms.qualities import Qualities
 from sfu.rooms.requests import Requests
 from sfu.rooms.roster import Roster
 from sfu.rooms.snapshot import Announcer
@@ -68,6 +69,7 @@ class Room:
         self._negotiation = Negotiation(self._context, self._subscribing)
         self._offering = Offering(self._context, self._subscribing)
         self._speakers = Speakers(self._context)
+        self._qualities = Qualities(self._context)
         self._data = DataRouting(self._context)
         self._dynacast = Dynacast(self._context)
         self._membership = Membership(
@@ -76,6 +78,7 @@ class Room:
             self._negotiation,
             self._offering,
             self._speakers,
+            self._qualities,
             self._data,
             self._dynacast,
         )
@@ -195,6 +198,11 @@ class Room:
         """Audio tracks are so loud now, by sid, from 0.0 to 1.0: whoever receives them is told who speaks."""
         if not self.ended:
             self._speakers.heard(loudness)
+
+    def measured(self, tracks: Mapping[str, float], subscribers: Mapping[str, float]) -> None:
+        """Connections are so good now, from 0 to 100; as :meth:`Qualities.measured`."""
+        if not self.ended:
+            self._qualities.measured(tracks, subscribers)
 
     def connected(self, sid: str, now: float) -> None:
         """The participant's transport works."""

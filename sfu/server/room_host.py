@@ -17,7 +17,7 @@ import structlog
 from pystack.base import Ended
 from pystack.errors import DecodeError
 from sfu.data import DataRouter, check_packet, redirect
-from sfu.media import WINDOW, RouteTable
+from sfu.media import LOOK, WINDOW, RouteTable
 from sfu.rooms import (
     Admission,
     AnswerArrived,
@@ -75,6 +75,7 @@ class RoomHost:
         self.frames = 0
         self.frame_drops: dict[str, int] = {}
         self._listening: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._log = structlog.get_logger("sfu.room").bind(room=room.name)
         self.pump()
 
@@ -323,7 +324,9 @@ class RoomHost:
         self.frame_drops[why] = self.frame_drops.get(why, 0) + 1
 
     def _listen(self) -> None:
-        """While there are voices, say every now and then how loud they are."""
+        """While there are tracks, say every now and then how loud they are, and how well they arrive."""
+        if self._looking is None:
+            self._looking = self._loop.call_later(LOOK, self._look)
         if self._listening is None:
             self._listening = self._loop.call_later(WINDOW, self._hear)
 
@@ -334,6 +337,13 @@ class RoomHost:
         self.pump()
         if loudness:
             self._listen()
+
+    def _look(self) -> None:
+        self._looking = None
+        self.room.measured(*self.routes.measure())
+        self.pump()
+        if len(self.routes):
+            self._looking = self._loop.call_later(LOOK, self._look)
 
     def _close_member(self, event: ParticipantClosed) -> None:
         member = self._members.pop(event.participant, None)
@@ -351,9 +361,10 @@ class RoomHost:
 
     def _finish(self) -> None:
         self.routes.clear()
-        if self._listening is not None:
-            self._listening.cancel()
-            self._listening = None
+        for timer in (self._listening, self._looking):
+            if timer is not None:
+                timer.cancel()
+        self._listening = self._looking = None
         callback, self._on_end = self._on_end, None
         if callback is not None:
             callback(self)
@@ -372,6 +383,7 @@ class RoomHost:
                 "packets": uptrack.packets,
                 "key_frames": uptrack.key_frames,
                 "key_frame_requests": uptrack.requests,
+                "quality": _rounded(uptrack.quality.score),
                 "subscribers": {
                     sid: {
                         "packets": down.packets,
@@ -379,6 +391,7 @@ class RoomHost:
                         "layer": down.target,
                         "spatial_layer": down.spatial,
                         "drops": down.drops,
+                        "quality": _rounded(down.quality.score),
                         "key_frame_requested_after_ms": down.requested_after_ms,
                         "first_packet_after_ms": round(max(0.0, down.first_packet - down.since) * 1000, 1)
                         if down.first_packet
@@ -408,3 +421,7 @@ class RoomHost:
             "data_tracks": {"packets": self.frames, "drops": self.frame_drops},
             "drops": self.room.drops | ({"unheard": self.unheard} if self.unheard else {}),
         }
+
+
+def _rounded(score: float | None) -> int | None:
+    return None if score is None else round(score)

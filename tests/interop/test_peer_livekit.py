@@ -75,6 +75,12 @@ async def _meet() -> None:
         def speakers(now):
             speaking.append([each.identity for each in now])
 
+        quality: dict[str, int] = {}
+
+        @room.on("connection_quality_changed")
+        def connections(participant, level):
+            quality[participant.identity] = level
+
         @room.on("data_received")
         def received(packet):
             heard.append((packet.participant.identity, json.loads(packet.data)["message"]))
@@ -100,6 +106,9 @@ async def _meet() -> None:
                 await person.say(f"from {person.name}")
             wanted = {(identity, f"from {person.name}") for identity, person in identities.items()}
             await until(lambda: _true(wanted <= set(heard)), 20, f"the SDK got only {heard}")
+            everybody = {"robot", *identities}
+            await until(lambda: _true(everybody <= quality.keys()), 20, f"no connection quality: {quality}")
+            assert set(quality.values()) == {rtc.ConnectionQuality.QUALITY_EXCELLENT}
         finally:
             playing.cancel()
             await asyncio.gather(playing, return_exceptions=True)

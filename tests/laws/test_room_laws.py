@@ -95,6 +95,14 @@ class TestRoomLaws(CoreLaws):
                 ),
                 Command("made", _made, _small),
                 Command("applied", _applied, _small),
+                Command(
+                    "measured",
+                    lambda core, index, now: core.measured(
+                        {info.sid: 20.0 * index for each in core.roster for info in each.publications},
+                        {_sid(core, index): 100.0},
+                    ),
+                    _small,
+                ),
                 Command("connected", lambda core, index, now: core.connected(_sid(core, index), now), _small),
                 Command("offer", _offer, st.tuples(_small, _small, _small)),
                 Command("request", _request, st.tuples(_small, _requests)),

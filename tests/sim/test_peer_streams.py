@@ -39,9 +39,15 @@ def test_late_listeners_hear_all_windows_follow_and_the_end_lets_go() -> None:
             window = receiver.reception_window()
             assert window is not None
             assert (window.packets, window.lost, window.end - window.start) == (50, 0, pytest.approx(1.0))
+            assert sender.report_window() is None
+            assert sender.report_window("no such layer") is None
             await speak(150, 151, skip=250)
             await asyncio.sleep(0.1)
             (gap,) = [each for each in told if isinstance(each, StreamAnomaly)]
+            await asyncio.sleep(6)
+            report = sender.report_window()
+            assert report is not None
+            assert (report.packets > 250, report.lost > 240, report.reports > 0) == (True, True, True)
             assert (gap.kind, gap.ssrc, gap.before & 0xFFFF, gap.after & 0xFFFF) == ("gap", sender.ssrc, 149, 400)
 
             packets = [packet async for packet in _waiting(receiver, 151)]

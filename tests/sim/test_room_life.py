@@ -794,6 +794,44 @@ def want_data(client, *tracks, subscribe=True):
     return {handle: each.track_sid for handle, each in told[-1].sub_handles.items()} if told else None
 
 
+def test_who_receives_something_of_somebody_is_told_how_good_its_connection_is():
+    hall = Hall()
+    ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan", auto_subscribe=False)
+    voice, face = ada.publish("audio"), ada.publish("video")
+
+    def measure(tracks, **subscribers):
+        for client in (ada, grace, joan):
+            client.received.clear()
+        by_sid = {each.sid: subscribers[each.identity] for each in (ada, grace, joan) if each.identity in subscribers}
+        hall.room.measured(tracks, by_sid)
+        hall.pump()
+
+    def told(client):
+        updates = [each for update in client.heard("connection_quality") for each in update.updates]
+        names = {each.sid: each.identity for each in (ada, grace, joan)}
+        return {names[each.participant_sid]: each.quality for each in updates}
+
+    excellent, good, poor, lost = (
+        getattr(models.ConnectionQuality, name) for name in ("EXCELLENT", "GOOD", "POOR", "LOST")
+    )
+    measure({voice: 100.0, face: 81.0}, grace=79.0)
+    assert told(ada) == {"ada": excellent}, "it receives nothing of the others"
+    assert told(grace) == {"grace": good, "ada": excellent}
+    assert told(joan) == {}
+    [info] = grace.heard("connection_quality")[0].updates[1:]
+    assert info.score == pytest.approx(4.06, abs=0.01)
+    measure({voice: 100.0, face: 90.0}, grace=41.0)
+    assert (told(ada), told(grace)) == ({}, {}), "that is no news"
+    measure({voice: 40.0, face: 90.0}, grace=20.0)
+    assert (told(ada), told(grace)) == ({"ada": poor}, {"grace": lost, "ada": poor})
+    grace.vanish()
+    assert grace.come_back()
+    measure({voice: 40.0}, grace=20.0)
+    assert (told(ada), told(grace)) == ({}, {"grace": lost, "ada": poor}), "who was away may have missed it"
+    hall.leave(grace)
+    assert grace.sid not in hall.room._qualities._told
+
+
 def test_a_data_track_goes_to_those_who_asked_under_their_own_handles():
     hall = Hall()
     ada, grace, joan = hall.join("ada"), hall.join("grace"), hall.join("joan")

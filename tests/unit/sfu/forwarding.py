@@ -34,9 +34,13 @@ class Source:
         self.codecs = codecs or (Codec(96, "VP8"),)
         self.on_packet = None
         self.requested = []
+        self.windows = {}  # by rid
 
     def request_key_frame(self, rid=""):
         self.requested.append(rid)
+
+    def reception_window(self, rid="", observer=""):
+        return self.windows.get(rid)
 
 
 class Sink:
@@ -46,7 +50,11 @@ class Sink:
         self.sent = []
         self.marked = []  # the numbers of those with a marker
         self.full = False
+        self.window = None
         self.ended = False
+
+    def report_window(self, rid="", observer=""):
+        return self.window
 
     def write(self, packet, *, payload_type=None, sequence_number=None, timestamp=None):
         if self.ended:
