@@ -42,7 +42,7 @@ class Dynacast:
             if owner is None or info is None:
                 self._told.pop(track, None)
                 context.timers.cancel(f"dynacast:{track}")
-            elif len(info.rids) > 1:
+            elif len(info.rids) > 1 or info.scalable:
                 self._look(owner, info, now)
 
     def expired(self, track: str) -> None:

@@ -100,11 +100,18 @@ class RoomHost:
         self.room.receive(frame, member.sid, self._loop.time())
         self.pump()
 
-    def resume(self, identity: str, sid: str, socket: SignalSocket) -> Member | None:
-        """A client is back with a new socket; ``None`` if there is nothing to go on with."""
+    def resume(self, identity: str, sid: str, socket: SignalSocket, *, dual: bool) -> Member | None:
+        """A client is back with a new socket; ``None`` if there is nothing to go on with.
+
+        A client that comes back with another number of peer connections has none of those that we know.
+        """
         participant = self.room.roster.by_identity(identity)
         member = self._members.get(participant.sid) if participant is not None else None
-        if member is None or not self.room.resume(identity, sid, self._loop.time(), last_sequence=member.last_sequence):
+        if (
+            member is None
+            or member.dual != dual
+            or not self.room.resume(identity, sid, self._loop.time(), last_sequence=member.last_sequence)
+        ):
             return None
         member.take_socket(socket)
         self._log.info("participant resumed", identity=identity, participant=member.sid)

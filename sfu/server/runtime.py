@@ -113,7 +113,7 @@ class Runtime:
         host = self._rooms.get(room)
         if host is None:
             return None
-        member = host.resume(admission.identity, hello.resume_sid, socket)
+        member = host.resume(admission.identity, hello.resume_sid, socket, dual=admission.dual)
         return None if member is None else (host, member)
 
     async def close(self) -> None:

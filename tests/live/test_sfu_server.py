@@ -303,6 +303,20 @@ def test_nobody_resumes_somebody_else():
     run(main())
 
 
+def test_who_comes_back_with_another_number_of_connections_joins_anew():
+    async def main():
+        async with serving() as (_, http):
+            ada = await Client(http, "ada", dual=True).join()
+            ada.path = "/rtc/v1"
+            assert not await ada.resume()
+            assert ada.seen[-1].leave.action == rtc.LeaveRequest.RECONNECT
+            ada.path = "/rtc"
+            assert await ada.resume(), "nothing was lost by that"
+            await ada.close()
+
+    run(main())
+
+
 # ---------------------------------------------------------------------- rooms
 
 

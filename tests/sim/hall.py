@@ -36,6 +36,7 @@ class Client:
         self.sid = ""
         self.sections = {}  # mid -> [kind, sends, cid]
         self.rids = ()  # of the video that it publishes
+        self.codec = "x"  # of all that it publishes
         self.tracks = {}  # mid -> sid, by the latest answer
         self.received = []
         self.known = {}  # identity -> ParticipantInfo
@@ -224,7 +225,7 @@ class Hall:
         client = self.clients[event.participant]
         plans = self.room.plan(event.participant, event.offer_id, client.offered(), self.now)
         assert plans is not None
-        mime = {plan.mid: f"{client.sections[plan.mid][0]}/x" for plan in plans}
+        mime = {plan.mid: f"{client.sections[plan.mid][0]}/{client.codec}" for plan in plans}
         self.room.answered(event.participant, event.offer_id, "answer", self.now, mime_types=mime)
 
     def offer(self, event):

@@ -348,6 +348,24 @@ def test_ac32_8_ac32_9_a_track_that_nobody_wants_is_turned_off_after_ten_seconds
     hall.pass_time(30)
 
 
+@pytest.mark.parametrize("rids", [(), ("q", "h", "f")])
+def test_layers_inside_one_stream_are_wanted_all_or_none(rids):
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.rids, ada.codec = rids, "VP9"
+    layers = [models.VideoLayer(quality=quality, width=320 << quality, height=180 << quality) for quality in range(3)]
+    face = ada.publish("video", width=1280, height=720, layers=layers)
+    grace = hall.join("grace")
+    assert grace.known["ada"].tracks[0].simulcast, "or SDKs do not let their users choose"
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face], quality=models.VideoQuality.LOW))
+    hall.pass_time(20)
+    assert hall.routes[face, grace.sid][3] == 0
+    assert layers_wanted(ada) == {face: 3}
+    hall.leave(grace)
+    hall.pass_time(6)
+    assert layers_wanted(ada) == {face: 0}
+
+
 def test_who_publishes_one_layer_alone_hears_nothing_of_layers():
     hall = Hall()
     ada, _ = hall.join("ada"), hall.join("grace")
