@@ -37,6 +37,7 @@ _RUNTIME: Final = web.AppKey("runtime", Runtime)
 _PAGES: Final = {"/": "index.html"} | {f"/{name}": name for name in ("app.js", "session.js", "packets.js", "style.css")}
 _DUAL: Final = "/rtc"
 """Where clients join that have a second peer connection for what they receive; the others use ``/rtc/v1``."""
+_BOARD: Final = {"/debug": "rooms.html", "/rooms.js": "rooms.js"}
 _UNNAMED: Final = re.compile(r"[^a-z0-9]+")
 _POLICY: Final = (
     "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; img-src 'self' data:"
@@ -56,6 +57,8 @@ def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
     if runtime.config.dev:
         app.router.add_get("/dev/token", _dev_token)
         app.router.add_get("/debug/rooms", _debug)
+        for path in _BOARD:
+            app.router.add_get(path, _page)
     return app
 
 
@@ -178,7 +181,7 @@ def _admission(claims: Claims, hello: ClientHello, *, dual: bool) -> Admission:
 
 async def _page(request: web.Request) -> web.StreamResponse:
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return web.FileResponse(_WEB / _PAGES[request.path], headers=headers)
+    return web.FileResponse(_WEB / (_PAGES | _BOARD)[request.path], headers=headers)
 
 
 async def _health(request: web.Request) -> web.Response:

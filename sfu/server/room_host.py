@@ -13,6 +13,7 @@ from math import inf
 from typing import Any
 
 import structlog
+from livekit.protocol import models
 
 from pystack.base import Ended
 from pystack.errors import DecodeError
@@ -381,9 +382,15 @@ class RoomHost:
     def stats(self) -> dict[str, Any]:
         """What the room is doing, for the debug page."""
         now = self._loop.time()
+        published = {info.sid: (each, info) for each in self.room.roster for info in each.publications}
         tracks = {}
         for uptrack in self.routes:
+            publisher, info = published[uptrack.sid]
             tracks[uptrack.sid] = {
+                "publisher": publisher.name or publisher.identity,
+                "source": _source_name(info.source),
+                "codec": info.mime_type,
+                "muted": info.muted,
                 "kind": uptrack.kind,
                 "layer": uptrack.layer,
                 "bitrate_bps": round(uptrack.bitrate_bps(now)),
@@ -428,6 +435,12 @@ class RoomHost:
             "data_tracks": {"packets": self.frames, "drops": self.frame_drops},
             "drops": self.room.drops | ({"unheard": self.unheard} if self.unheard else {}),
         }
+
+
+def _source_name(source: int) -> str:
+    """In words; ``""`` for none, and for a number of a client's own."""
+    known = source and source in models.TrackSource.values()
+    return models.TrackSource.Name(source).lower().replace("_", " ") if known else ""
 
 
 def _rounded(score: float | None) -> int | None:

@@ -147,6 +147,7 @@ def _greeting(server: Server, config: Config, version: str) -> str:
             lines.append(f"  join   {server.url}/?{urlencode({'room': 'demo', 'name': name})}")
         if config.keys.get(DEV_KEY) == DEV_SECRET:
             lines.append(f"  key    {DEV_KEY} / {DEV_SECRET} (for development only)")
+        lines.append(f"  rooms  {server.url}/debug")
     lines.append(f"  sdk    {server.url.replace('http', 'ws', 1)}")
     media = ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in server.media)
     lines.append(f"  media  {'udp, tcp' if server.media_tcp else 'udp'}  {media}")

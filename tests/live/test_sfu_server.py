@@ -33,7 +33,7 @@ def test_the_http_surface():
                 assert page.status == 200
                 assert "Join a room" in await page.text()
                 assert "default-src 'self'" in page.headers["Content-Security-Policy"]
-            for name in ("app.js", "session.js", "packets.js", "style.css"):
+            for name in ("app.js", "session.js", "packets.js", "style.css", "debug", "rooms.js"):
                 async with http.get(f"/{name}") as file:
                     assert file.status == 200, name
             async with http.get("/healthz") as health:
@@ -58,7 +58,7 @@ def test_the_http_surface():
 def test_without_dev_there_are_no_free_tokens_and_no_insight():
     async def main():
         async with serving(dev=False, media_addresses=("127.0.0.1",)) as (_, http):
-            for path in ("/dev/token?room=a&name=b", "/debug/rooms"):
+            for path in ("/dev/token?room=a&name=b", "/debug/rooms", "/debug", "/rooms.js"):
                 async with http.get(path) as reply:
                     assert reply.status == 404
 
@@ -347,7 +347,10 @@ def test_two_peers_hear_each_other_and_exchange_data(dual):
     async def main():
         async with serving() as (_, http):
             ada, grace = [await Client(http, name, dual=name in dual).join() for name in ("ada", "grace")]
-            sender = await ada.publish("audio", "voice")
+            sender = await ada.publish("audio", "voice", source=77)
+            async with http.get("/debug/rooms") as debug:
+                [told] = (await debug.json())["rooms"][0]["tracks"].values()
+                assert (told["publisher"], told["source"], told["codec"]) == ("ada", "", "audio/opus")
             sid = ada.published["voice"]
             await until(lambda: grace.receiver(sid) is not None)
             heard = []
