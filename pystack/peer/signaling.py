@@ -31,6 +31,8 @@ __all__ = ["Signaling"]
 
 _EARLY_CANDIDATES: Final = 64
 _TOLD_CANDIDATES: Final = 256
+_OFFERING: Final = frozenset({SignalingState.STABLE, SignalingState.HAVE_LOCAL_OFFER})
+"""Where an offer can be made."""
 
 
 class Signaling:
@@ -74,6 +76,7 @@ class Signaling:
         self._controlling: bool | None = None
         self._restart_wanted = False
         self._restarted = False  # the ICE transport is in a generation that is not agreed yet
+        self._restart_offered = False  # and the offer that is pending says so
         self._check_scheduled = False
         self._needed = False
         self._ended = False
@@ -198,7 +201,8 @@ class Signaling:
         negotiation = self.negotiation
         if kind == "offer":
             made = jsep.create_offer(negotiation, self._describe())
-            if self._restart_wanted and negotiation.state is SignalingState.STABLE and not self._restarted:
+            # Also in the place of an offer that is pending: who makes another has given up the first.
+            if self._restart_wanted and negotiation.state in _OFFERING and not self._restarted:
                 self._restart()
                 made = jsep.create_offer(negotiation, self._describe())
         else:
@@ -234,6 +238,7 @@ class Signaling:
         before = self.negotiation
         self.negotiation = jsep.apply_local(before, made)
         self._made = None
+        self._restart_offered = self._restarted and made.type == "offer"
         self._transceivers.place(made.sections)
         if self._controlling is None:
             self._controlling = made.type == "offer"
@@ -245,8 +250,8 @@ class Signaling:
     def _apply_remote(self, kind: jsep.DescriptionType, text: str) -> None:
         before = self.negotiation
         negotiation = jsep.apply_remote(before, kind, text, self._describe())
-        if kind == "offer":
-            self._undo_restart()  # of an offer that was made and never applied: the answer is to theirs
+        if kind == "offer" or not self._restart_offered:
+            self._undo_restart()  # of an offer that was made and never applied: the answer is to theirs, or to another
         self._tell_ice(negotiation.transport, offered=kind == "offer")  # before anything changed: it may refuse
         self.negotiation = negotiation
         self._made = None

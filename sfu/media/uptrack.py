@@ -49,6 +49,7 @@ class UpTrack:
         self.last_arrival = 0.0
         self.loudness = Loudness(source.codecs[0].clock_rate) if kind == "audio" and source.codecs else None
         self.quality = QualityMeter(kind)
+        self._looked = False  # a track that has just begun need not have sent anything
         self._source = source
         self._layers = LayerSelector(rids)
         self._spatial = SpatialLayers() if kind == "video" else None
@@ -144,10 +145,11 @@ class UpTrack:
         if expected:
             jitter = max(window.max_jitter for window in windows)
             self.quality.measure(expected, sum(window.lost for window in windows), 2 * jitter)
-        elif windows and any(not down.paused for down in self._fan_out):
+        elif self._looked and any(not down.paused for down in self._fan_out):
             self.quality.miss()
         else:
             self.quality.rest()
+        self._looked = True
         for down in self._fan_out:
             down.measure()
 

@@ -52,6 +52,12 @@ class Dynacast:
             if info is not None:
                 self._tell(publisher, info, self._wanted(info))
 
+    def unmuted(self, publisher: Participant, info: TrackInfo) -> None:
+        """The publisher sends again: it is told at once what is wanted, also if that is less."""
+        if info.sid in self._told:
+            self._context.timers.cancel(f"dynacast:{info.sid}")
+            self._tell(publisher, info, self._wanted(info))
+
     def tell_again(self, publisher: Participant) -> None:
         """It may have missed what it was told."""
         for info in publisher.publications:

@@ -16,6 +16,7 @@ from sfu.identifiers import TRACK, identifier
 from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
 from sfu.rooms.data_routing import DataRouting
+from sfu.rooms.dynacast import Dynacast
 from sfu.rooms.events import CandidateArrived
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
@@ -45,6 +46,7 @@ class Requests:
     offering: Offering
     subscribing: Subscribing
     data: DataRouting
+    dynacast: Dynacast
 
     def handle(self, participant: Participant, request: rtc.SignalRequest, now: float) -> None:
         """Carry out one request."""
@@ -96,6 +98,8 @@ class Requests:
         if info is not None and mute.sid in participant.publications:
             announce(participant, self.context.roster, self.context.outbox)
             self.subscribing.mute_changed(info)
+            if not mute.muted:
+                self.dynacast.unmuted(participant, info)
 
     def handle_subscription(self, participant: Participant, update: rtc.UpdateSubscription, now: float) -> None:
         """The client wants tracks, or does not want them any more."""

@@ -83,7 +83,13 @@ class Room:
             self._dynacast,
         )
         self._requests = Requests(
-            self._context, self._membership, self._negotiation, self._offering, self._subscribing, self._data
+            self._context,
+            self._membership,
+            self._negotiation,
+            self._offering,
+            self._subscribing,
+            self._data,
+            self._dynacast,
         )
         self._context.timers.set("empty", now + options.empty_timeout)
         self._context.tell(RoomStarted)

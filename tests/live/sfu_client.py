@@ -41,6 +41,7 @@ class Client:
         self.query = {"access_token": token(identity, room, grants=grants)}
         self.peer = PeerConnection()
         self.taking = PeerConnection() if dual else self.peer
+        self.answers = True  # to what the server offers
         self.channels = {}  # those that the server made, by label
         self.reliable = self.peer.create_data_channel("_reliable")
         self.lossy = self.peer.create_data_channel("_lossy", ordered=False, max_retransmits=0)
@@ -122,7 +123,7 @@ class Client:
                         self.tracks = dict(message.answer.mid_to_track_id)
                     await self.peer.set_remote_description(SessionDescription("answer", message.answer.sdp))
                     self.answered.set()
-                case "offer":
+                case "offer" if self.answers:
                     self.tracks = dict(message.offer.mid_to_track_id)
                     await self.taking.set_remote_description(SessionDescription("offer", message.offer.sdp))
                     await self.taking.set_local_description()

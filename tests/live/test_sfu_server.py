@@ -303,6 +303,31 @@ def test_nobody_resumes_somebody_else():
     run(main())
 
 
+def test_an_offer_that_was_lost_with_the_signalling_is_made_again():
+    async def main():
+        async with serving() as (_, http):
+            ada, grace = [await Client(http, name, dual=True).join() for name in ("ada", "grace")]
+            before, ada.answers = ufrag(ada.taking), False
+            sender = await grace.publish("audio", "voice")
+            await until(lambda: len([each for each in ada.seen if each.HasField("offer")]) == 2)
+            ada.ws._response.connection.transport.abort()
+            ada.answers = True
+            assert await ada.resume()
+            track = grace.published["voice"]
+            await until(lambda: ada.receiver(track) is not None)
+            assert ufrag(ada.taking) != before
+            heard = []
+            ada.receiver(track).on_packet = lambda packet, rid: heard.append(packet)
+            for number in range(200):
+                sender.write(opus(number), payload_type=sender.require_codec("opus").payload_type)
+                await asyncio.sleep(0.005)
+            assert len(heard) > 100
+            for client in (ada, grace):
+                await client.close()
+
+    run(main())
+
+
 def test_who_comes_back_with_another_number_of_connections_joins_anew():
     async def main():
         async with serving() as (_, http):

@@ -506,6 +506,33 @@ def test_an_ice_restart_asked_for_during_an_offer_waits_for_its_answer() -> None
     run(main())
 
 
+def test_an_offer_in_the_place_of_one_that_is_pending_can_restart_ice() -> None:
+    """What became of the first is not known: its answer may be lost with the signalling; a restart heals that."""
+
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), quick()) as (one, other):
+            channel = one.create_data_channel("x")
+            await negotiate(one, other)
+            await channel.wait_open(timeout=10)
+            before = credentials_of(one)
+            one.add_transceiver("audio")
+            await one.set_local_description(await one.create_offer())
+            assert one.signaling_state == "have-local-offer"
+            await one.set_local_description(await one.create_offer(ice_restart=True))
+            assert one.local_description is not None
+            await other.set_remote_description(one.local_description)
+            await one.set_remote_description(await offer_of(other))
+            after = credentials_of(one)
+            assert before[0] != after[0]
+            assert before[1] != after[1]
+            incoming = await other.next_data_channel()
+            await channel.write("still here")
+            assert await incoming.read(timeout=10) == "still here"
+            await stays_connected(one, other)
+
+    run(main())
+
+
 def credentials_of(connection: PeerConnection) -> tuple[Any, Any]:
     return connection._ice.local_parameters, connection._ice.remote_parameters
 

@@ -318,6 +318,24 @@ def test_ac32_7_more_layers_are_asked_for_at_once_and_fewer_after_five_seconds()
     assert len(ada.heard("subscribed_quality_update")) == told, "a change of mind is no news"
 
 
+def test_ac14_5_ac32_10_who_unmutes_is_told_at_once_what_is_wanted_by_now():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    ada.rids = ("q", "h", "f")
+    face = ada.publish("video", width=1280, height=720)
+    ada.send(mute=rtc.MuteTrackRequest(sid=face, muted=True))
+    grace.send(track_setting=rtc.UpdateTrackSettings(track_sids=[face], quality=models.VideoQuality.LOW))
+    assert layers_wanted(ada) == {face: 3}, "less is asked for after a while"
+    ada.received.clear()
+    ada.send(mute=rtc.MuteTrackRequest(sid=face, muted=False))
+    assert layers_wanted(ada) == {face: 1}
+    told = len(ada.heard("subscribed_quality_update"))
+    hall.pass_time(30)
+    assert len(ada.heard("subscribed_quality_update")) == told == 1
+    ada.send(mute=rtc.MuteTrackRequest(sid=face, muted=False))
+    assert len(ada.heard("subscribed_quality_update")) == told, "it was not muted"
+
+
 def test_ac32_8_ac32_9_a_track_that_nobody_wants_is_turned_off_after_ten_seconds():
     hall = Hall()
     ada = hall.join("ada")

@@ -78,9 +78,21 @@ def test_a_track_is_as_good_as_all_its_layers_together(video):
     assert subscribers == {"PA_1": pytest.approx(90 - 3)}
 
 
+def test_ac13_1_ac13_2_a_track_of_which_nothing_ever_came_is_poor_unless_it_is_muted():
+    table, source = RouteTable(), Source()
+    table.publish("TR_1", "video", source)
+    assert table.measure() == ({}, {})
+    assert table.measure() == ({}, {}), "nobody receives it, so it may have been told to send nothing"
+    route(table, "TR_1", "PA_1", Sink(), paused=True)
+    assert table.measure() == ({}, {})
+    table.change("TR_1", "PA_1", 1, paused=False, ceiling=9, now=1.0)
+    assert [table.measure()[0] for _ in range(3)] == [{"TR_1": 40}, {"TR_1": 20}, {"TR_1": 20}]
+
+
 def test_what_should_not_flow_is_not_missed(video):
     table, source, sink = video
     source.windows = {"q": reception(0), "h": reception(0)}
+    assert table.measure() == ({}, {}), "it has just begun"
     assert table.measure() == ({"TR_1": 40}, {})
     table.change("TR_1", "PA_1", 1, paused=True, ceiling=9, now=1.0)
     sink.window = report(0)
