@@ -141,17 +141,11 @@ class MediaSession:
             NegotiationFailed: no offer could be made.
         """
         async with self._offering:  # one that took too long may still be at it
-            if self._peer.local_description is None:
-                self.data.open(self._peer)
-            for section in sections:
-                transceiver = self._own.get(section.name)
-                if transceiver is None:
-                    transceiver = self._own[section.name] = self._peer.add_transceiver(
-                        section.kind, direction="inactive"
-                    )
-                _send(transceiver, section.track, section.stream_id)
-                transceiver.direction = "sendonly" if section.track else "inactive"
             try:
+                if self._peer.local_description is None:
+                    self.data.open(self._peer)
+                for section in sections:
+                    self._place(section)
                 await self._peer.set_local_description(await self._peer.create_offer(ice_restart=restart_ice))
             except (StackError, TimeoutError, ValueError) as error:
                 raise NegotiationFailed(f"no offer could be made: {error}") from error
@@ -239,6 +233,14 @@ class MediaSession:
         structlog.get_logger("sfu.media").error("a media task died", exc_info=error)
         if self._owner is not None:
             self._owner.media_lost("internal error")
+
+    def _place(self, section: SentSection) -> None:
+        """Let a section of ours carry what it should, for the next offer."""
+        transceiver = self._own.get(section.name)
+        if transceiver is None:
+            transceiver = self._own[section.name] = self._peer.add_transceiver(section.kind, direction="inactive")
+        _send(transceiver, section.track, section.stream_id)
+        transceiver.direction = "sendonly" if section.track else "inactive"
 
     def _find(self, section: str) -> Transceiver | None:
         own = self._own.get(section)
