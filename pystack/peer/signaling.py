@@ -31,8 +31,6 @@ __all__ = ["Signaling"]
 
 _EARLY_CANDIDATES: Final = 64
 _TOLD_CANDIDATES: Final = 256
-_OFFERING: Final = frozenset({SignalingState.STABLE, SignalingState.HAVE_LOCAL_OFFER})
-"""Where an offer can be made."""
 
 
 class Signaling:
@@ -202,7 +200,7 @@ class Signaling:
         if kind == "offer":
             made = jsep.create_offer(negotiation, self._describe())
             # Also in the place of an offer that is pending: who makes another has given up the first.
-            if self._restart_wanted and negotiation.state in _OFFERING and not self._restarted:
+            if self._restart_wanted and not self._restarted:
                 self._restart()
                 made = jsep.create_offer(negotiation, self._describe())
         else:

@@ -28,6 +28,7 @@ def test_a_killed_browser_is_seen_to_leave_and_nothing_of_it_is_kept(run):
             await rehearsal.page.close()
             await until(lambda: _others(ada, 0), GONE, "the page that closed is still there")
             await until(_settled(server, 1), GONE, "the server still has the page that closed")
+            await until(_measured(server), GONE, "nobody looks at how well the tracks arrive")
             before = take_census()
 
             victim = await join(doomed, server, "Eve")
@@ -70,3 +71,13 @@ def _settled(server, sessions: int):
         return media["sessions"] == sessions
 
     return settled
+
+
+def _measured(server):
+    """Whether all tracks were looked at: what is kept for that is there from then on."""
+
+    async def measured():
+        [room] = server.runtime.stats()["rooms"]
+        return all(track["quality"] is not None for track in room["tracks"].values())
+
+    return measured
