@@ -8,12 +8,12 @@ nothing is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pystack.rtp import DEPENDENCY_DESCRIPTOR, DependencyReader
 from sfu.media.layers import LayerSelector
-from sfu.media.ports import Packet
+from sfu.media.ports import Codec, Packet
 
 __all__ = ["Part", "SpatialLayers"]
 
@@ -24,18 +24,24 @@ _NAMES: Final = ("0", "1", "2", "3")
 
 
 class SpatialLayers:
-    """Reads the spatial layers of one track, and knows which of them are being sent."""
+    """Reads the spatial layers of one track, and knows which of them are being sent.
 
-    __slots__ = ("_read", "_readers", "_seen", "_timestamp")
+    Args:
+        codecs: the track's, by payload type.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_readers", "_seen", "_timestamp")
+
+    def __init__(self, codecs: Mapping[int, Codec]) -> None:
         self._seen = LayerSelector(_NAMES)
         self._timestamp = -1
-        self._readers: dict[str, Callable[[Packet], tuple[int, bool] | None]] = {"vp9": _vp9, "av1": Av1Layers().read}
+        readers: dict[str, Callable[[Packet], tuple[int, bool] | None]] = {"vp9": _vp9, "av1": Av1Layers().read}
+        named = {number: codec.name.lower() for number, codec in codecs.items()}
+        self._readers = {number: readers[name] for number, name in named.items() if name in readers}
 
-    def read(self, codec: str, packet: Packet) -> Part | None:
-        """Take one packet of a codec (its name in lower case); ``None`` if it tells no layers. Hot."""
-        reader = self._readers.get(codec)
+    def read(self, packet: Packet) -> Part | None:
+        """Take one packet; ``None`` if it tells no layers. Hot."""
+        reader = self._readers.get(packet.payload_type)
         found = reader(packet) if reader is not None else None
         if found is None:
             return None

@@ -52,9 +52,8 @@ class UpTrack:
         self._looked = False  # a track that has just begun need not have sent anything
         self._source = source
         self._layers = LayerSelector(rids)
-        self._spatial = SpatialLayers() if kind == "video" else None
         self._codecs: dict[int, Codec] = {codec.payload_type: codec for codec in source.codecs}
-        self._names = {number: codec.name.lower() for number, codec in self._codecs.items()}
+        self._spatial = SpatialLayers(self._codecs) if kind == "video" else None
         self._detectors = {number: detector(codec.name) for number, codec in self._codecs.items()}
         self._downs: dict[str, DownTrack] = {}
         self._fan_out: tuple[DownTrack, ...] = ()
@@ -74,12 +73,11 @@ class UpTrack:
         if now - self._rate_from >= 1.0:
             self._measure(now)
         key_frame, part = True, None
-        if self.kind == "video":
+        if self._spatial is not None:  # it is video
             key_frame = self._detect(packet)
             changed = self._layers.seen(rid, now)
-            if self._spatial is not None:
-                part = self._spatial.read(self._names.get(packet.payload_type, ""), packet)
-                changed |= part is not None and self._spatial.seen(part[0], now)
+            part = self._spatial.read(packet)
+            changed |= part is not None and self._spatial.seen(part[0], now)
             if changed:
                 self._ask_for([down for down in self._fan_out if self._aim(down)], now)
         elif self.loudness is not None:

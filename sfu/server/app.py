@@ -38,6 +38,7 @@ _PAGES: Final = {"/": "index.html"} | {f"/{name}": name for name in ("app.js", "
 _DUAL: Final = "/rtc"
 """Where clients join that have a second peer connection for what they receive; the others use ``/rtc/v1``."""
 _BOARD: Final = {"/debug": "rooms.html", "/rooms.js": "rooms.js"}
+_FILES: Final = _PAGES | _BOARD
 _UNNAMED: Final = re.compile(r"[^a-z0-9]+")
 _POLICY: Final = (
     "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob: mediastream:; img-src 'self' data:"
@@ -181,7 +182,7 @@ def _admission(claims: Claims, hello: ClientHello, *, dual: bool) -> Admission:
 
 async def _page(request: web.Request) -> web.StreamResponse:
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    return web.FileResponse(_WEB / (_PAGES | _BOARD)[request.path], headers=headers)
+    return web.FileResponse(_WEB / _FILES[request.path], headers=headers)
 
 
 async def _health(request: web.Request) -> web.Response:

@@ -97,7 +97,8 @@ class Member:
         """Let go of both sides; what is queued for the client still goes out."""
         self._host = None
         self.inbound.close()
-        self.outbound.close()
+        if self.dual:
+            self.outbound.close()
         if self.socket is not None:
             self.socket.finish()
 

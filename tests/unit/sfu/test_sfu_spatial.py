@@ -173,9 +173,9 @@ def test_no_packet_breaks_the_reading_of_layers(payload, element):
         def get(packet, uri):
             return element
 
-    layers = SpatialLayers()
-    for codec in ("vp9", "av1", "vp8", ""):
-        part = layers.read(codec, Packet(1, 0, payload, extension_map=Named))
+    layers = SpatialLayers({1: Codec(1, "VP9"), 2: Codec(2, "AV1"), 3: Codec(3, "VP8")})
+    for number in range(5):
+        part = layers.read(Packet(1, 0, payload, number, extension_map=Named))
         assert part is None or layers.seen(part[0], 0.0) in {True, False}
 
 
