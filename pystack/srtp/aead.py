@@ -40,25 +40,25 @@ class AeadCipher:
         except InvalidTag:
             return None
 
-    def sealer(self, ssrc: int) -> Sealer:
-        """Make the function that seals the packets of one SSRC."""
-        start = self._salt ^ ssrc << 48
+    def sealer(self, ssrc: int, roll_over: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC under one roll-over counter."""
+        start = self._salt ^ (ssrc << 48 | roll_over << 16)
         encrypt = self._encrypt
 
-        def seal(header: bytes, payload: bytes, index: int) -> bytes:
-            return header + encrypt((start ^ index).to_bytes(12, "big"), payload, header)
+        def seal(header: bytes, payload: bytes, sequence_number: int) -> bytes:
+            return header + encrypt((start ^ sequence_number).to_bytes(12, "big"), payload, header)
 
         return seal
 
-    def opener(self, ssrc: int) -> Opener:
-        """Make the function that opens the packets of one SSRC."""
-        start = self._salt ^ ssrc << 48
+    def opener(self, ssrc: int, roll_over: int) -> Opener:
+        """Make the function that opens the packets of one SSRC under one roll-over counter."""
+        start = self._salt ^ (ssrc << 48 | roll_over << 16)
         decrypt = self._decrypt
 
-        def open_(packet: bytes, header_length: int, index: int) -> bytes | None:
+        def open_(packet: bytes, header_length: int, sequence_number: int) -> bytes | None:
             header = packet[:header_length]
             try:
-                return header + decrypt((start ^ index).to_bytes(12, "big"), packet[header_length:], header)
+                return header + decrypt((start ^ sequence_number).to_bytes(12, "big"), packet[header_length:], header)
             except InvalidTag:
                 return None
 

@@ -3,8 +3,9 @@
 ``index`` of RTP is the 48-bit packet index: roll-over counter and sequence number as one integer. Calls per packet,
 so plain arguments and bytes; implementations keep one keyed object each and never make one per packet.
 
-``seal`` and ``open`` are the plain twins: they say what happens. What runs per packet is a function made for one SSRC
-by ``sealer`` or ``opener``, which has everything that does not change from packet to packet worked out beforehand.
+``seal`` and ``open`` are the plain twins: they say what happens. What runs per packet is a function made by ``sealer``
+or ``opener`` for one SSRC and one roll-over counter, so for up to 65,536 packets: everything that does not change from
+packet to packet is worked out beforehand, and the 16-bit number is all that is left to say.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class PacketCipher(Protocol):
         """Authenticate and decrypt an SRTP packet; ``None`` if it is not authentic."""
         ...
 
-    def sealer(self, ssrc: int) -> Sealer:
-        """Make the function that seals the packets of one SSRC, like :meth:`seal`."""
+    def sealer(self, ssrc: int, roll_over: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC and roll-over counter, like :meth:`seal`."""
         ...
 
-    def opener(self, ssrc: int) -> Opener:
-        """Make the function that opens the packets of one SSRC, like :meth:`open`."""
+    def opener(self, ssrc: int, roll_over: int) -> Opener:
+        """Make the function that opens the packets of one SSRC and roll-over counter, like :meth:`open`."""
         ...
 
     def seal_rtcp(self, packet: bytes, ssrc: int, index: int) -> bytes:

@@ -50,44 +50,32 @@ class CounterModeCipher:
         self._reset((self._salt ^ (ssrc << 64 | index << 16)).to_bytes(16, "big"))
         return packet[:header_length] + self._update(covered[header_length:])
 
-    def sealer(self, ssrc: int) -> Sealer:
-        """Make the function that seals the packets of one SSRC."""
-        reset, update, keyed, join = self._reset, self._update, self._keyed, b"".join
-        low = self._salt >> 16 & 0xFFFF
-        turn, roll_over, start = -1, b"", b""
+    def sealer(self, ssrc: int, roll_over: int) -> Sealer:
+        """Make the function that seals the packets of one SSRC under one roll-over counter."""
+        reset, update, keyed, counter, join = self._reset, self._update, self._keyed, _COUNTER, b"".join
+        start, low, end = self._fixed(ssrc, roll_over)
 
-        def seal(header: bytes, payload: bytes, index: int) -> bytes:
-            nonlocal turn, roll_over, start
-            if index >> 16 != turn:
-                turn = index >> 16
-                roll_over, start = turn.to_bytes(4, "big"), self._start(ssrc, turn)
-            reset(_COUNTER(start, index & 0xFFFF ^ low))
+        def seal(header: bytes, payload: bytes, sequence_number: int) -> bytes:
+            reset(counter(start, sequence_number ^ low))
             encrypted = update(payload)
             tag = keyed()
-            tag.update(join((header, encrypted, roll_over)))
+            tag.update(join((header, encrypted, end)))
             return join((header, encrypted, tag.finalize()[:10]))
 
         return seal
 
-    def opener(self, ssrc: int) -> Opener:
-        """Make the function that opens the packets of one SSRC."""
-        reset, update, keyed = self._reset, self._update, self._keyed
-        low = self._salt >> 16 & 0xFFFF
-        turn, roll_over, start = -1, b"", b""
+    def opener(self, ssrc: int, roll_over: int) -> Opener:
+        """Make the function that opens the packets of one SSRC under one roll-over counter."""
+        reset, update, keyed, counter, equal = self._reset, self._update, self._keyed, _COUNTER, compare_digest
+        start, low, end = self._fixed(ssrc, roll_over)
 
-        def open_(packet: bytes, header_length: int, index: int) -> bytes | None:
-            nonlocal turn, roll_over, start
-            if index >> 16 != turn:
-                turn = index >> 16
-                roll_over, start = turn.to_bytes(4, "big"), self._start(ssrc, turn)
-            covered = packet[:-10]
+        def open_(packet: bytes, header_length: int, sequence_number: int) -> bytes | None:
             tag = keyed()
-            tag.update(covered)
-            tag.update(roll_over)
-            if not compare_digest(tag.finalize()[:10], packet[-10:]):
+            tag.update(packet[:-10] + end)
+            if not equal(tag.finalize()[:10], packet[-10:]):
                 return None
-            reset(_COUNTER(start, index & 0xFFFF ^ low))
-            return packet[:header_length] + update(covered[header_length:])
+            reset(counter(start, sequence_number ^ low))
+            return packet[:header_length] + update(packet[header_length:-10])
 
         return open_
 
@@ -110,6 +98,11 @@ class CounterModeCipher:
         tag.update(covered)
         return tag.finalize()[:_TAG]
 
-    def _start(self, ssrc: int, turn: int) -> bytes:
-        """The 96 bits of the first counter block that the sequence number does not touch."""
-        return ((self._salt ^ (ssrc << 64 | turn << 32)) >> 32).to_bytes(12, "big")
+    def _fixed(self, ssrc: int, roll_over: int) -> tuple[bytes, int, bytes]:
+        """What stays from packet to packet.
+
+        The 96 bits of the first counter block that the sequence number does not touch, what it is XORed with, and
+        the end of what the tag covers.
+        """
+        start = (self._salt ^ (ssrc << 64 | roll_over << 32)) >> 32
+        return start.to_bytes(12, "big"), self._salt >> 16 & 0xFFFF, roll_over.to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""The shape of the functions that run per packet of one SSRC; see :mod:`pystack.srtp.cipher`."""
+"""The shape of the functions that run per packet of one SSRC and roll-over counter; see :mod:`pystack.srtp.cipher`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import TypeAlias
 __all__ = ["Opener", "Sealer"]
 
 Sealer: TypeAlias = Callable[[bytes, bytes, int], bytes]
-"""``(header, payload, index)`` to the protected packet."""
+"""``(header, payload, sequence number)`` to the protected packet."""
 Opener: TypeAlias = Callable[[bytes, int, int], "bytes | None"]
-"""``(packet, header length, index)`` to the plain packet; ``None`` if it is not authentic."""
+"""``(packet, header length, sequence number)`` to the plain packet; ``None`` if it is not authentic."""

@@ -12,12 +12,12 @@ from pystack.srtp.cipher import PacketCipher, make_cipher
 from pystack.srtp.index import estimate
 from pystack.srtp.keys import check_lengths, derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
-from pystack.srtp.replay import FRESH, OLD, ReplayWindow
+from pystack.srtp.replay import FRESH, OLD, OpeningWindow, ReplayWindow
 from pystack.srtp.streams import StreamWindows
 
 __all__ = ["SrtpReceiver"]
 
-_NUMBERS = Struct("!2xH4xL").unpack_from
+_NUMBERS = Struct("!BxH4xL").unpack_from
 _RTCP = Struct("!BxxxL").unpack_from
 _WORD = Struct("!L").unpack_from
 _ENCRYPTED = 0x80000000
@@ -71,8 +71,8 @@ class SrtpReceiver:
         self._tag = self.profile.tag_length
         self._minimum = 12 + self._tag
         self._window = max(64, replay_window)
-        self._streams = StreamWindows(max_streams)
-        self._rtcp_streams = StreamWindows(max_streams)
+        self._streams: StreamWindows[OpeningWindow] = StreamWindows(max_streams)
+        self._rtcp_streams: StreamWindows[ReplayWindow] = StreamWindows(max_streams)
         self.drops = {"short": 0, "malformed": 0, "auth": 0, "replay": 0, "old": 0, "unencrypted": 0}
         self.replayed: bytes | None = None
 
@@ -93,8 +93,7 @@ class SrtpReceiver:
         if size < self._minimum:
             self.drops["short"] += 1
             return None
-        sequence_number, ssrc = _NUMBERS(packet)
-        first = packet[0]
+        first, sequence_number, ssrc = _NUMBERS(packet)
         if first == 0x80:
             header = 12
         else:
@@ -107,19 +106,18 @@ class SrtpReceiver:
         window = self._streams.young.get(ssrc) or self._streams.find(ssrc)
         if window is None:
             return self._unprotect_first(packet, header, ssrc, sequence_number)
-        index = window.highest + 1
-        if index & 0xFFFF == sequence_number:
-            plain = window.open(packet, header, index)
+        if sequence_number == window.following:
+            plain = window.open(packet, header, sequence_number)
             if plain is None:
                 self.drops["auth"] += 1
                 return None
-            window.highest = index
+            window.following = sequence_number + 1
             return plain
-        index = estimate(index - 1, sequence_number)
+        index = estimate(window.highest, sequence_number)
         if index < 0:
             self.drops["old"] += 1
             return None
-        plain = window.open(packet, header, index)
+        plain = window.open_at(packet, header, index)
         if plain is None:
             self.drops["auth"] += 1
             return None
@@ -173,7 +171,7 @@ class SrtpReceiver:
         for index in indices:
             plain = self._rtp.open(packet, header, ssrc, index)
             if plain is not None:
-                window = ReplayWindow(self._window, index, self._rtp.opener(ssrc))
+                window = OpeningWindow(self._window, index, self._rtp, ssrc)
                 window.admit(index)
                 self._streams.add(ssrc, window)
                 return plain

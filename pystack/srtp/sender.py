@@ -13,7 +13,7 @@ from pystack.srtp.profiles import profile as look_up
 
 __all__ = ["SrtpSender"]
 
-_NUMBERS = Struct("!2xH4xL").unpack_from
+_NUMBERS = Struct("!BxH4xL").unpack_from
 _SSRC = Struct("!4xL").unpack_from
 _LAST_RTCP_INDEX = 0x7FFFFFFF
 
@@ -64,12 +64,10 @@ class SrtpSender:
         stream = self._streams.get(ssrc)
         if stream is None:
             stream = self._start(ssrc, sequence_number)
-        index = stream.highest + 1
-        if index & 0xFFFF == sequence_number:
-            stream.highest = index
-        else:
-            index = stream.place(sequence_number)
-        return stream.seal(header, payload, index)
+        if sequence_number == stream.following:
+            stream.following = sequence_number + 1
+            return stream.seal(header, payload, sequence_number)
+        return stream.place(header, payload, sequence_number)
 
     def protect(self, packet: bytes) -> bytes:
         """Protect one RTP packet. Hot.
@@ -79,26 +77,19 @@ class SrtpSender:
             LocalProtocolError: it lies before the first one of its SSRC.
         """
         # The commonest headers are measured here; all others, and what is none, by the plain twin.
-        size = len(packet)
-        first = packet[0] if size >= 16 else 0
-        if first == 0x80:
-            length = 12
-        elif first == 0x90:
-            length = 16 + 4 * (packet[14] << 8 | packet[15])
-        else:
-            length = header_length(packet)
-        if not 0 < length <= size:
+        if len(packet) < 12:
             raise InvalidArgument("not an RTP packet")
-        sequence_number, ssrc = _NUMBERS(packet)
+        first, sequence_number, ssrc = _NUMBERS(packet)
+        length = 12 if first == 0x80 else header_length(packet)
+        if length < 0:
+            raise InvalidArgument("not an RTP packet")
         stream = self._streams.get(ssrc)
         if stream is None:
             stream = self._start(ssrc, sequence_number)
-        index = stream.highest + 1
-        if index & 0xFFFF == sequence_number:
-            stream.highest = index
-        else:
-            index = stream.place(sequence_number)
-        return stream.seal(packet[:length], packet[length:], index)
+        if sequence_number == stream.following:
+            stream.following = sequence_number + 1
+            return stream.seal(packet[:length], packet[length:], sequence_number)
+        return stream.place(packet[:length], packet[length:], sequence_number)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Protect one RTCP compound packet.
@@ -132,24 +123,41 @@ class SrtpSender:
         """The first packet of an SSRC: its index is its number."""
         if self._rtp is None:
             self._rtp = make_cipher(self.profile, derive_rtp(self.profile, *self._master))
-        stream = self._streams[ssrc] = _Stream(sequence_number, self._rtp.sealer(ssrc))
+        stream = self._streams[ssrc] = _Stream(self._rtp, ssrc, sequence_number)
         return stream
 
 
 class _Stream:
-    """One SSRC that we send: the highest index so far, and the function that seals its packets."""
+    """One SSRC that we send: where it is, and the function that seals its packets until the number wraps.
 
-    __slots__ = ("highest", "seal")
+    Attributes:
+        following: the number of the next packet while the roll-over counter stays; 65,536 when it will not.
+        seal: seals packets under the roll-over counter of now.
+    """
 
-    def __init__(self, first: int, seal: Sealer) -> None:
-        self.highest = first
-        self.seal = seal
+    __slots__ = ("_cipher", "_roll_over", "_ssrc", "following", "seal")
 
-    def place(self, sequence_number: int) -> int:
-        """The index of a packet that need not be the next one."""
-        index = estimate(self.highest, sequence_number)
-        if index > self.highest:
-            self.highest = index
-        elif index < 0:
+    def __init__(self, cipher: PacketCipher, ssrc: int, first: int) -> None:
+        self._cipher = cipher
+        self._ssrc = ssrc
+        self._roll_over = 0
+        self.following = first
+        self.seal: Sealer = cipher.sealer(ssrc, 0)
+
+    @property
+    def highest(self) -> int:
+        """The highest index so far."""
+        return (self._roll_over << 16) + self.following - 1
+
+    def place(self, header: bytes, payload: bytes, sequence_number: int) -> bytes:
+        """Seal a packet that is not the next one, or whose number wraps."""
+        highest = self.highest
+        index = estimate(highest, sequence_number)
+        if index < 0:
             raise LocalProtocolError("protect a packet from before the first", "started")
-        return index
+        if index > highest:
+            self.following = sequence_number + 1
+            if index >> 16 != self._roll_over:
+                self._roll_over = index >> 16
+                self.seal = self._cipher.sealer(self._ssrc, self._roll_over)
+        return self._cipher.seal(header, payload, self._ssrc, index)

@@ -7,12 +7,16 @@ packet. Called by the receiver, which adds an SSRC only after a packet of it pro
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from pystack.srtp.replay import ReplayWindow
 
 __all__ = ["StreamWindows"]
 
+Window = TypeVar("Window", bound=ReplayWindow)
 
-class StreamWindows:
+
+class StreamWindows(Generic[Window]):
     """At most ``limit`` replay windows.
 
     Attributes:
@@ -23,13 +27,13 @@ class StreamWindows:
 
     def __init__(self, limit: int) -> None:
         self._half = max(1, limit // 2)
-        self._old: dict[int, ReplayWindow] = {}
-        self.young: dict[int, ReplayWindow] = {}
+        self._old: dict[int, Window] = {}
+        self.young: dict[int, Window] = {}
 
     def __len__(self) -> int:
         return len(self.young) + len(self._old)
 
-    def find(self, ssrc: int) -> ReplayWindow | None:
+    def find(self, ssrc: int) -> Window | None:
         """Return the window of ``ssrc`` and keep it young, or ``None`` if it is not known."""
         window = self.young.get(ssrc)
         if window is None:
@@ -38,7 +42,7 @@ class StreamWindows:
                 self.add(ssrc, window)
         return window
 
-    def add(self, ssrc: int, window: ReplayWindow) -> None:
+    def add(self, ssrc: int, window: Window) -> None:
         """Remember a window; may forget those that nobody used for longest."""
         if len(self.young) >= self._half:
             self._old = self.young
