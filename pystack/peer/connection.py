@@ -61,6 +61,7 @@ from pystack.rtp import (
     StreamTold,
 )
 from pystack.sdp import jsep
+from pystack.sdp.attributes.direction import receives
 from pystack.session import (
     ConnectionState,
     DataTransportEnded,
@@ -101,6 +102,7 @@ class PeerConnection:
         offset = self._wall_offset = wall_offset(self._loop)
         self._certificate = configuration.certificate or Certificate.generate(offset + self._loop.time())
         self._cname = self._random.token(9).hex()
+        self._tls_id = self._random.token(15).hex()
         options = revise(
             configuration.session,
             rtp=revise(
@@ -181,8 +183,8 @@ class PeerConnection:
 
     @property
     def transceivers(self) -> tuple[Transceiver, ...]:
-        """The media sections, in the order in which they came to be."""
-        return tuple(self._transceivers)
+        """The media sections, in the order in which they came to be; stopped ones until that was negotiated."""
+        return tuple(transceiver for transceiver in self._transceivers if not transceiver.gone)
 
     @property
     def data_channels(self) -> tuple[DataChannel, ...]:
@@ -312,13 +314,22 @@ class PeerConnection:
         return transceiver
 
     def add_track(self, kind: MediaKind, *, track_id: str = "", stream_ids: Sequence[str] = ()) -> RtpSender:
-        """Send a track: on a free section of that kind if there is one, else on a new one (W3C ``addTrack``)."""
+        """Send a track: on a section of that kind that never sent and has no track, else on a new one.
+
+        So a section that the peer brought is used before another is made (W3C ``addTrack``). To name, or to change,
+        what an existing section sends, see :meth:`RtpSender.set_track`.
+
+        Raises:
+            InvalidArgument: an argument can never be right.
+            Closed: the connection ended.
+        """
         self._check_open()
         check_kind(kind)
         check_names(track_id, stream_ids)
         transceiver = self._transceivers.reusable(kind)
         if transceiver is not None:
-            transceiver.direction = "sendrecv" if transceiver.direction == "recvonly" else "sendonly"
+            transceiver.from_track = True
+            transceiver.direction = "sendrecv" if receives(transceiver.direction) else "sendonly"
         else:
             transceiver = self._transceivers.add(kind, "sendrecv", from_track=True)
         transceiver.sender.set_track(track_id or self._random.token(8).hex(), stream_ids)
@@ -326,12 +337,19 @@ class PeerConnection:
         return transceiver.sender
 
     def remove_track(self, sender: RtpSender) -> None:
-        """Stop sending a track; its section stays and can be used again (W3C ``removeTrack``)."""
+        """Stop sending a track; its section stays, and that of a stopped transceiver is none (W3C ``removeTrack``).
+
+        Raises:
+            InvalidArgument: the sender belongs to another connection.
+            Closed: the connection ended.
+        """
         self._check_open()
+        if isinstance(sender, RtpSender) and sender.ended:
+            return
         for transceiver in self._transceivers:
             if transceiver.sender is sender:
                 sender.set_track("")
-                transceiver.direction = "recvonly" if transceiver.direction in {"sendrecv", "recvonly"} else "inactive"
+                transceiver.direction = "recvonly" if receives(transceiver.direction) else "inactive"
                 return
         raise InvalidArgument("the sender belongs to another connection")
 
@@ -694,13 +712,15 @@ class PeerConnection:
         return describe_local(
             ice=self._ice,
             certificate=self._certificate,
-            transceivers=self.transceivers,
+            transceivers=tuple(self._transceivers),
             data=self._wants_data,
             cname=self._cname,
             sctp_port=options.local_port,
             max_message_size=options.max_message_size,
             # A server lets the client speak first: its ClientHello comes with the path (RFC 8842 section 5.3).
             setup="passive" if self._ice.local_parameters.lite else "active",
+            tls_id=self._tls_id,
+            negotiation=self._signaling.negotiation,
         )
 
     def _refresh(self) -> None:

@@ -1,6 +1,11 @@
 """Our side of a negotiation, described: what transceivers, data and the transport want now, as ``pystack.sdp`` asks.
 
 Pure: it reads and changes nothing. Used by the connection for each offer and answer.
+
+A section whose transceiver was stopped is rejected, with one exception: the one that owns the running transport, while
+others ride on it, goes on without media. Browsers tear the transport down with its owner, and begin another with a new
+DTLS association (measured with Chromium and Firefox). A peer that names its association by ``a=tls-id`` (RFC 8842), as
+we do, keeps it, and no exception is made for it.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from typing import Literal
 from pystack.aio import IceTransport
 from pystack.dtls import Certificate
 from pystack.peer.transceiver import Transceiver
-from pystack.sdp.jsep import LocalSession, LocalTransceiver, TransportParameters
+from pystack.sdp.jsep import LocalSession, LocalTransceiver, Negotiation, TransportParameters
 
 __all__ = ["describe_local"]
 
@@ -26,8 +31,11 @@ def describe_local(
     sctp_port: int,
     max_message_size: int,
     setup: Literal["active", "passive"],
+    tls_id: str,
+    negotiation: Negotiation,
 ) -> LocalSession:
     """Describe this side as it is now."""
+    owner = _owner(negotiation)
     parameters = ice.local_parameters
     return LocalSession(
         transport=TransportParameters(
@@ -38,22 +46,33 @@ def describe_local(
             end_of_candidates=ice.gathering_state == "complete",
             fingerprints=(("sha-256", certificate.fingerprint("sha-256")),),
             setup=setup,
+            tls_id=tls_id,
         ),
-        transceivers=tuple(_describe(transceiver, cname) for transceiver in transceivers),
+        transceivers=tuple(_describe(transceiver, cname, owner) for transceiver in transceivers),
         data=data,
         sctp_port=sctp_port,
         max_message_size=max_message_size,
     )
 
 
-def _describe(transceiver: Transceiver, cname: str) -> LocalTransceiver:
+def _owner(negotiation: Negotiation) -> str | None:
+    """The section that owns the running transport, if others ride on it and would go down with it."""
+    if negotiation.transport is not None and negotiation.transport.tls_id:
+        return None
+    owner = next(iter(negotiation.bundle), None)
+    shared = any(slot.mid != owner and not slot.dead for slot in negotiation.slots)
+    return owner if shared else None
+
+
+def _describe(transceiver: Transceiver, cname: str, owner: str | None) -> LocalTransceiver:
     sender = transceiver.sender
+    stays = transceiver.stopped and transceiver.mid is not None and transceiver.mid == owner
     return LocalTransceiver(
         key=transceiver.key,
         kind=transceiver.kind,
-        direction=transceiver.direction,
+        direction="inactive" if stays else transceiver.direction,
         mid=transceiver.mid,
-        stopped=transceiver.stopped,
+        stopped=transceiver.stopped and not stays,
         from_track=transceiver.from_track,
         stream_ids=sender.stream_ids,
         track_id=sender.track_id,

@@ -49,6 +49,7 @@ class RtpSender:
         key: int,
         kind: str,
         draw_ssrc: Callable[[], int],
+        on_rename: Callable[[], None],
         inbox_rtcp: int,
         encodings: tuple[str, ...] = (),
     ) -> None:
@@ -57,6 +58,7 @@ class RtpSender:
         self.codecs: tuple[CodecSpec, ...] = ()
         self._key = key
         self._draw_ssrc = draw_ssrc
+        self._on_rename: Callable[[], None] = on_rename
         self._set_encodings(encodings)
         self._adopted = False
         self._draw()
@@ -73,7 +75,7 @@ class RtpSender:
         self.rtcp = RtcpPort(session, driver, f"{kind} sender", inbox_rtcp)
 
     def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
-        """Name what is sent, for the next description (``a=msid``, RFC 8830).
+        """Name what is sent, for the next description (``a=msid``, RFC 8830), and ask for a negotiation if need be.
 
         Another track on a section that was used before gets SSRCs of its own: a browser takes an SSRC that it knows for
         the old track, decodes it and shows nothing.
@@ -92,6 +94,7 @@ class RtpSender:
             self._last_track = track_id
         self.track_id = track_id
         self.stream_ids = tuple(stream_ids)
+        self._on_rename()
 
     def write(
         self,
@@ -183,6 +186,11 @@ class RtpSender:
     # ---- what the connection tells it, and asks
 
     @property
+    def ended(self) -> bool:
+        """Whether its transceiver was stopped, or the connection ended."""
+        return self._ended is not None
+
+    @property
     def ids(self) -> tuple[int, ...]:
         """The RTP session's numbers for what this sends: the transceiver's own, and one for each further layer."""
         return tuple(self._layer_ids.values()) or (self._key,)
@@ -237,6 +245,11 @@ class RtpSender:
         if self._ended is None:
             self._ended = reason
             self._draw_ssrc = int  # no more of them, and no hold on who gives them
+            self._on_rename = _nothing
             self.sending = False
             self.rtcp.handle_end(reason)
             self.on_key_frame_request = self.on_layer_key_frame_request = None
+
+
+def _nothing() -> None:
+    return

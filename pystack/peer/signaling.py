@@ -94,7 +94,7 @@ class Signaling:
         """Apply a description of ours, by default the one that the state asks for."""
         if description is not None and description.type == "rollback":
             self._roll_back()
-        else:
+        elif not self._is_pending(description):
             self._apply_local(self._choose_local(description))
 
     def set_remote(self, description: SessionDescription) -> None:
@@ -208,6 +208,15 @@ class Signaling:
         self._made = made
         return made
 
+    def _is_pending(self, description: SessionDescription | None) -> bool:
+        """Whether it was applied already, and nothing came after it."""
+        pending = self.negotiation.pending_local
+        return (
+            description is not None
+            and pending is not None
+            and (pending.type, pending.text) == (description.type, description.sdp)
+        )
+
     @staticmethod
     def _describe_made(made: jsep.LocalDescription) -> SessionDescription:
         return SessionDescription(made.type, made.text)
@@ -220,7 +229,8 @@ class Signaling:
             answering = state in {SignalingState.HAVE_REMOTE_OFFER, SignalingState.HAVE_LOCAL_PRANSWER}
             wanted = description.type if description is not None else "answer" if answering else "offer"
             return self._make(wanted, provisional=wanted == "pranswer")
-        if made is None or made.text != description.sdp:
+        kind = "answer" if description.type == "pranswer" else description.type
+        if made is None or made.text != description.sdp or made.type != kind:
             raise LocalProtocolError(
                 "set local description",
                 state.value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from pystack.errors import InvalidArgument, Reason
+from pystack.errors import Closed, InvalidArgument, Reason
 from pystack.peer.arguments import check_direction
 from pystack.peer.receiver import RtpReceiver
 from pystack.peer.sender import RtpSender
@@ -25,12 +25,14 @@ class Transceiver:
     Attributes:
         kind: ``"audio"`` or ``"video"``.
         mid: the section's name once it has one.
-        current_direction: as agreed, from our view; ``None`` before the first answer.
         sender, receiver: the two halves.
-        stopped: it was stopped; its section is rejected at the next negotiation.
+        stopped: it was stopped, by either side or with the connection; where the connection lives, its section is
+            rejected at the next negotiation.
         key: the connection's number for it, as statistics name it.
-        from_remote: a remote offer brought it; rolling that back takes it away again.
-        from_track: made by ``add_track``; a section that the peer offers newly may take it.
+        from_remote: a remote offer brought it; rolling that back takes it away again, unless ``add_track`` chose it.
+        from_track: ``add_track`` made or chose it; a section that the peer offers newly may take it.
+        gone: it was stopped, and the peer agreed; where its section owns the transport, it stays there without media.
+        used_to_send: it was agreed once that we send here, so ``add_track`` leaves it alone.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class Transceiver:
         self.key = key
         self.kind: MediaKind = kind
         self.mid: str | None = None
-        self.current_direction: Direction | None = None
+        self.used_to_send = self.gone = False
+        self._current_direction: Direction | None = None
         self.sender = sender
         self.receiver = receiver
         self.stopped = False
@@ -61,6 +64,7 @@ class Transceiver:
         self.codecs_chosen = False
         self.extensions = extensions
         self._available = codecs
+        self._ended: Reason | None = None
         self._direction: Direction = direction
         self._on_change: Callable[[], None] = on_change
         self._on_stop: Callable[[Transceiver], None] = on_stop
@@ -69,13 +73,30 @@ class Transceiver:
         return f"<Transceiver {self.kind} mid={self.mid} {self._direction}, agreed {self.current_direction}>"
 
     @property
+    def current_direction(self) -> Direction | None:
+        """As agreed, from our view; ``None`` before the first answer, and when the section is no more."""
+        return self._current_direction
+
+    @current_direction.setter
+    def current_direction(self, value: Direction | None) -> None:
+        self._current_direction = value
+        if value in {"sendrecv", "sendonly"}:
+            self.used_to_send = True
+
+    @property
     def direction(self) -> Direction:
-        """What we want; setting it asks for a negotiation."""
+        """What we want; setting it asks for a negotiation.
+
+        Raises:
+            InvalidArgument: it is no direction.
+            Closed: set on a transceiver that was stopped, or whose connection ended.
+        """
         return self._direction
 
     @direction.setter
     def direction(self, value: Direction) -> None:
         check_direction(value)
+        self._check_open()
         if value != self._direction:
             self._direction = value
             self._on_change()
@@ -85,7 +106,9 @@ class Transceiver:
 
         Raises:
             InvalidArgument: one of them is not among the configuration's.
+            Closed: the transceiver was stopped, or its connection ended.
         """
+        self._check_open()
         for codec in codecs:
             if codec not in self._available:
                 name = getattr(codec, "name", None)
@@ -98,6 +121,8 @@ class Transceiver:
 
     def handle_end(self, reason: Reason) -> None:
         """The connection, or the section, ended."""
+        self.stopped = True
+        self._ended = self._ended or reason
         self.sender.handle_end(reason)
         self.receiver.handle_end(reason)
         self._on_change = self._on_stop = _nothing
@@ -108,6 +133,10 @@ class Transceiver:
             self.stopped = True
             self._on_change()
             self._on_stop(self)
+
+    def _check_open(self) -> None:
+        if self._ended is not None:
+            raise Closed.because(f"{self.kind} transceiver", self._ended)
 
 
 def _nothing(*_: object) -> None:

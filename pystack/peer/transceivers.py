@@ -63,7 +63,7 @@ class Transceivers:
         self._next_key += 1
         audio = kind == "audio"
         rtcp = configuration.inbox_rtcp
-        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc, rtcp, encodings)
+        sender = RtpSender(self._session, self._driver, key, kind, self._fresh_ssrc, self._on_change, rtcp, encodings)
         transceiver = self._by_key[key] = Transceiver(
             key=key,
             kind=kind,
@@ -79,10 +79,10 @@ class Transceivers:
         return transceiver
 
     def reusable(self, kind: MediaKind) -> Transceiver | None:
-        """Return one that ``add_track`` may send on: of that kind, and not sending yet."""
+        """Return one that ``add_track`` may send on: of that kind, without a track, and never used to send."""
         for transceiver in self._by_key.values():
             usable = transceiver.kind == kind and not transceiver.stopped
-            if usable and not transceiver.sender.track_id and transceiver.direction in {"recvonly", "inactive"}:
+            if usable and not transceiver.sender.track_id and not transceiver.used_to_send:
                 return transceiver
         return None
 
@@ -112,6 +112,9 @@ class Transceivers:
                 if offered and section.simulcast:
                     transceiver.sender.adopt_layers([rid.id for rid in section.receive_rids])
             heard += _hear(transceiver, section)
+            if section.rejected and offered:  # for good, also when the offer is rolled back
+                transceiver.current_direction = None
+                transceiver.stop()
         return heard
 
     def settle(self, sections: Sequence[NegotiatedSection], *, final: bool) -> None:
@@ -125,8 +128,8 @@ class Transceivers:
                 continue
             apply_section(self._session.rtp, transceiver, section)
             if section.rejected and final:  # by either side: its m-line may be taken by another section from now on
-                transceiver.stopped = True
                 self._drop(transceiver, LOCAL)
+            transceiver.gone = transceiver.stopped and final and section.direction == "inactive"
 
     def unplace(self, negotiation: Negotiation) -> list[PeerEvent]:
         """An offer was rolled back: what it had brought is as it was before (W3C 4.4.1.5, step for rollback)."""
@@ -137,7 +140,7 @@ class Transceivers:
             if transceiver.mid is None:
                 continue
             if transceiver.mid in mids:
-                if transceiver.mid in before:
+                if transceiver.mid in before and not transceiver.stopped:
                     heard += _hear(transceiver, before[transceiver.mid])
                 continue
             transceiver.mid = None
@@ -145,7 +148,7 @@ class Transceivers:
             if transceiver.remote_sends:
                 transceiver.remote_sends = False
                 heard.append(TrackRemoved(transceiver))
-            if transceiver.from_remote:
+            if transceiver.stopped or (transceiver.from_remote and not transceiver.from_track):
                 self._drop(transceiver, LOCAL)
         return heard
 
@@ -153,6 +156,7 @@ class Transceivers:
         """The connection ended."""
         self._on_change = _nothing
         for transceiver in self._by_key.values():
+            transceiver.current_direction = None
             transceiver.handle_end(reason)
 
     def _stop(self, transceiver: Transceiver) -> None:
@@ -165,6 +169,7 @@ class Transceivers:
 
     def _drop(self, transceiver: Transceiver, reason: Reason) -> None:
         withdraw(self._session.rtp, transceiver)
+        transceiver.current_direction = None
         transceiver.handle_end(reason)
         self._by_key.pop(transceiver.key, None)
 
@@ -184,7 +189,7 @@ def _nothing() -> None:
 
 def _hear(transceiver: Transceiver, section: RemoteSection) -> list[PeerEvent]:
     """Take over what the peer says of its side of a section; say whether its track came or went."""
-    sends = not section.rejected and section.direction in {"sendrecv", "sendonly"}
+    sends = not section.rejected and not transceiver.stopped and section.direction in {"sendrecv", "sendonly"}
     if sends:
         receiver = transceiver.receiver
         receiver.track_id = section.track_id

@@ -14,7 +14,7 @@ import pytest
 
 from pystack import DataChannel
 from tests.interop.browser.echo import Echo, inbound, until
-from tests.interop.changing_tracks import add_and_remove_tracks
+from tests.interop.changing_tracks import add_and_remove_tracks, stop_the_owner
 from tests.interop.other_peer import PATIENCE, Offerer, OtherPeer, Ours, negotiate, pattern
 
 WHO = pytest.mark.parametrize("who", ["we offer", "they offer"])
@@ -214,6 +214,11 @@ def test_our_simulcast_falls_back_to_one_stream_where_the_browser_takes_no_more(
 
 def ufrag(sdp: str) -> str:
     return next(line for line in sdp.splitlines() if line.startswith("a=ice-ufrag"))
+
+
+def test_the_owner_of_the_transport_is_stopped_and_the_transport_stays(browser):
+    """Browsers take the transport down with it; see `pystack.peer.local`."""
+    browser.meet("we offer", stop_the_owner, prepare=lambda ours: ours.peer.add_transceiver("audio"))
 
 
 @WHO

@@ -399,7 +399,7 @@ def test_tracks_are_added_and_removed_by_renegotiation() -> None:
                 assert TrackRemoved.__name__ in heard
                 heard.clear()
                 needed.clear()
-            assert len(one.transceivers) == len(other.transceivers) == 1
+            assert len(one.transceivers) == len(other.transceivers) == 3
             assert len(ssrcs) == 6, "a browser plays another track only under another SSRC"
 
     run(main())

@@ -1,4 +1,4 @@
-"""DTLS in a description: ``a=fingerprint`` (RFC 8122), ``a=setup`` (RFC 4145, RFC 8842)."""
+"""DTLS in a description: ``a=fingerprint`` (RFC 8122), ``a=setup`` (RFC 4145), ``a=tls-id`` (RFC 8842)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import attrs
 
 from pystack.errors import DecodeError
 
-__all__ = ["HASH_SIZES", "Fingerprint", "Setup", "parse_setup"]
+__all__ = ["HASH_SIZES", "Fingerprint", "Setup", "parse_setup", "parse_tls_id"]
 
 Setup: TypeAlias = Literal["actpass", "active", "passive", "holdconn"]
 
 HASH_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 """The hash functions that we check a certificate with, and their length in bytes."""
 
+_TLS_ID: Final = re.compile(r"[A-Za-z0-9+/_-]{20,255}").fullmatch
 _DIGEST: Final = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2})*").fullmatch
 
 
@@ -55,3 +56,9 @@ def parse_setup(value: str) -> Setup:
     if role not in ("actpass", "active", "passive", "holdconn"):
         raise DecodeError(f"{role[:20]!r} is not actpass, active, passive or holdconn")
     return cast(Setup, role)
+
+
+def parse_tls_id(value: str) -> str:
+    """Read ``a=tls-id``, the name of a DTLS association (RFC 8842 section 4); ``""`` if it is none."""
+    text = value.strip()
+    return text if _TLS_ID(text) else ""

@@ -27,7 +27,7 @@ from pystack.sdp.jsep.model import (
     RemoteSection,
 )
 from pystack.sdp.jsep.offer import check_transport
-from pystack.sdp.jsep.sections import compose, write_section
+from pystack.sdp.jsep.sections import compose, order_bundle, write_section
 from pystack.sdp.jsep.states import SignalingState
 
 __all__ = ["RID_URI", "agree_extensions", "create_answer", "reject"]
@@ -59,7 +59,7 @@ def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional:
     sections = [_local_section(one, transceiver) for one, transceiver in zip(agreed, transceivers, strict=True)]
     alive = tuple(one.mid for one in agreed if not one.rejected)
     living = frozenset(alive)
-    bundle = _order_bundle(negotiation, [mid for mid in negotiation.remote_bundle if mid in living])
+    bundle = order_bundle(negotiation.bundle, [mid for mid in negotiation.remote_bundle if mid in living])
     tagged = next(iter(bundle or alive), None)
     role = _role(negotiation, local) if alive else negotiation.dtls_role
     media = [
@@ -68,6 +68,7 @@ def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional:
             local,
             setup=_setup(negotiation, role),
             with_candidates=section.mid == tagged,
+            tls_id=local.transport.tls_id if negotiation.transport and negotiation.transport.tls_id else "",
             transceiver=transceiver,
             remote=remote,
         )
@@ -103,18 +104,6 @@ def _role(negotiation: Negotiation, local: LocalSession) -> DtlsRole:
     if offered == "actpass":
         return "client" if local.transport.setup == "active" else "server"
     return "server" if offered == "active" else "client"
-
-
-def _order_bundle(negotiation: Negotiation, alive: Sequence[str]) -> tuple[str, ...]:
-    """Name the members that the bundle has first, then the new ones.
-
-    The first owns the transport. A remote that put a new section into a dead place at the front of the order names it
-    first, and would move everything to a new transport for it; with this order Chromium and Firefox keep the one that
-    runs. (RFC 8843 7.3.2 would let the newcomer take over.)
-    """
-    living = frozenset(alive)
-    kept = dict.fromkeys(mid for mid in negotiation.bundle if mid in living)
-    return (*kept, *(mid for mid in alive if mid not in kept))
 
 
 def _setup(negotiation: Negotiation, role: DtlsRole | None) -> Literal["active", "passive"]:

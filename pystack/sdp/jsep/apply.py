@@ -234,9 +234,11 @@ def _check_transport(base: Negotiation, kind: DescriptionType, transport: Remote
     known = stable_base(base).transport
     if transport is None or known is None or base.dtls_role is None:
         return
+    where = f"remote {kind}: section {transport.index} (mid {transport.mid})"
     if not set(transport.fingerprints) & set(known.fingerprints):
-        where = f"remote {kind}: section {transport.index} (mid {transport.mid})"
         raise InvalidArgument(f"{where}: a=fingerprint changed on a running transport")
+    if transport.tls_id and known.tls_id and transport.tls_id != known.tls_id:
+        raise InvalidArgument(f"{where}: a=tls-id changed: it asks for a new DTLS association on a running transport")
 
 
 def _in_force(

@@ -132,6 +132,8 @@ class TransportParameters:
         fingerprints: pairs of hash name and digest, ``("sha-256", "AB:CD:...")``.
         setup: the DTLS role that an answer of ours takes if the offer leaves the choice. Once a role was agreed, it is
             kept whatever this says. Offers always say ``actpass`` (RFC 9429 5.2.1).
+        tls_id: our name of the DTLS association (``a=tls-id``, RFC 8842), 20 to 255 characters; ``""`` for none. It
+            says that the association stays whatever happens to sections. Answers have it where the offer did.
     """
 
     ufrag: str
@@ -142,6 +144,7 @@ class TransportParameters:
     candidates: tuple[str, ...] = ()
     end_of_candidates: bool = False
     setup: Literal["active", "passive"] = "active"
+    tls_id: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -278,7 +281,7 @@ class RemoteTransport:
     """The remote end of the bundled transport, from the latest remote description, pending ones included.
 
     ``mid`` is the section whose candidates count (those trickled for another section of the bundle do not);
-    ``candidates`` are ``candidate:...`` texts without ``a=``.
+    ``candidates`` are ``candidate:...`` texts without ``a=``; ``tls_id`` is ``""`` if it wrote none.
     """
 
     mid: str
@@ -291,6 +294,7 @@ class RemoteTransport:
     end_of_candidates: bool = False
     fingerprints: tuple[tuple[str, str], ...] = ()
     setup: Literal["actpass", "active", "passive", "holdconn"] = "actpass"
+    tls_id: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -17,6 +17,9 @@ def needs_negotiation(negotiation: Negotiation, local: LocalSession) -> bool:
     if local.data and not any(slot.kind == "application" for slot in living.values()):
         return True
     rejected = negotiation.mids - living.keys()
+    placed = {one.mid for one in local.transceivers}
+    if any(slot.kind != "application" and slot.mid not in placed for slot in living.values()):
+        return True  # its transceiver was stopped while the offer that names it was on its way
     described = {one.mid: one for one in negotiation.last_local}
     agreed = {one.mid: one for one in negotiation.sections}
     return any(

@@ -1,8 +1,8 @@
 """``create_offer`` (RFC 9429 5.2): every m-line in its place, then what is new, then data if it is new.
 
 The text is a function of the arguments alone, so creating twice gives the same. A transceiver without a section takes a
-dead m-line before it gets one of its own (RFC 9429 5.2.2), but none in front of the first living one: the first m-line
-of the bundle owns the transport, and Chromium would build a new one, with a new DTLS association, for a newcomer there.
+dead m-line before it gets one of its own (RFC 9429 5.2.2). One in front of the first living m-line is taken only if the
+peer names its DTLS association (RFC 8842), and so keeps it: Chromium would build a new transport, or refuse.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pystack.sdp.jsep.model import (
     Slot,
 )
 from pystack.sdp.jsep.numbers import ExtensionIds, PayloadTypes
-from pystack.sdp.jsep.sections import compose, write_section
+from pystack.sdp.jsep.sections import compose, order_bundle, write_section
 from pystack.sdp.jsep.states import SignalingState
 
 __all__ = ["check_transport", "create_offer", "stable_base"]
@@ -45,7 +45,7 @@ def create_offer(negotiation: Negotiation, local: LocalSession) -> LocalDescript
         plan.continue_slot(index, slot)
     plan.append_new()
     version = negotiation.version + 1
-    bundle = tuple(section.mid for section in plan.sections if not section.rejected)
+    bundle = order_bundle(base.bundle, [section.mid for section in plan.sections if not section.rejected])
     tagged = bundle[0] if bundle else None
     media = [
         write_section(
@@ -53,6 +53,7 @@ def create_offer(negotiation: Negotiation, local: LocalSession) -> LocalDescript
             local,
             setup="actpass",
             with_candidates=section.mid == tagged,
+            tls_id=local.transport.tls_id,
             transceiver=plan.by_mid.get(section.mid),
         )
         for section in plan.sections
@@ -100,6 +101,7 @@ class _Plan:
         self._numbers = PayloadTypes(base.payload_types)
         self._ids = ExtensionIds(base.extension_ids)
         mids: Collection[str] = base.mids
+        self._stays = base.transport is not None and bool(base.transport.tls_id)
         self._living = living = {slot.mid for slot in base.slots if not slot.dead}
         self._placed = {one.mid: one for one in local.transceivers if one.mid is not None and one.mid in living}
         # A mid that the base does not know was given by an offer that this one replaces: it is kept. One whose m-line
@@ -113,10 +115,10 @@ class _Plan:
     def continue_slot(self, index: int, slot: Slot) -> None:
         """Decide what becomes of an m-line that exists."""
         if slot.dead:
-            behind = any(not section.rejected for section in self.sections) or not self._living
-            if behind and self._waiting:
+            usable = self._stays or any(not section.rejected for section in self.sections) or not self._living
+            if usable and self._waiting:
                 self._add_media(self._waiting.popleft())
-            elif behind and self._wants_data:
+            elif usable and self._wants_data:
                 self._add_data()
             else:
                 self._add_rejected(slot)
@@ -183,5 +185,7 @@ class _Plan:
             return wish
         while str(self.next_mid) in self._taken:
             self.next_mid += 1
-        self._taken.add(str(self.next_mid))
-        return str(self.next_mid)
+        mid = str(self.next_mid)
+        self._taken.add(mid)
+        self.next_mid += 1
+        return mid

@@ -18,7 +18,7 @@ from pystack.base import revise
 from pystack.errors import DecodeError, InvalidArgument
 from pystack.sdp.attributes.codecs import STATIC_FORMATS, Fmtp, RtcpFeedback, RtpMap, parse_parameters
 from pystack.sdp.attributes.direction import direction_of, sends
-from pystack.sdp.attributes.dtls import HASH_SIZES, Fingerprint, Setup, parse_setup
+from pystack.sdp.attributes.dtls import HASH_SIZES, Fingerprint, Setup, parse_setup, parse_tls_id
 from pystack.sdp.attributes.extensions import ExtMap
 from pystack.sdp.attributes.grouping import Group, parse_mid
 from pystack.sdp.attributes.ice import candidate_text, parse_options, parse_pwd, parse_ufrag
@@ -127,7 +127,8 @@ def _mids(base: Negotiation, model: SessionDescriptionModel) -> tuple[list[str],
     said = frozenset(mid for mid in written if mid is not None)
     taken = said | base.mids
     mids: dict[str, None] = {}
-    number = base.next_mid
+    # Never one that was there before: packets and candidates of a section that is gone may still be under way.
+    number = max(base.next_mid, *(int(mid) + 1 for mid in said if mid.isascii() and mid.isdigit() and len(mid) < 10), 0)
     for index, mid in enumerate(written):
         if mid is None and index < len(base.slots) and base.slots[index].mid not in said:
             mid = base.slots[index].mid
@@ -310,4 +311,5 @@ def _read_transport(model: SessionDescriptionModel, tagged: RemoteSection, kind:
         end_of_candidates=section.has("end-of-candidates") or model.has("end-of-candidates"),
         fingerprints=known,
         setup=setup,
+        tls_id=either("tls-id", parse_tls_id) or "",
     )

@@ -1,7 +1,7 @@
 """Our own sections as lines, in the order that browsers write them, and the description around them (RFC 9429 5.2.1).
 
 Ports and addresses are the placeholders of trickle ICE (``9`` and ``0.0.0.0``, RFC 8840 4.1.1): nobody who speaks ICE
-reads them. Candidates stand in the first section alone, since everything is bundled.
+reads them. Candidates stand in the section that owns the transport alone, since everything is bundled.
 
 Called by ``offer`` and ``answer``.
 """
@@ -30,12 +30,27 @@ from pystack.sdp.jsep.model import (
 from pystack.sdp.model import Line, MediaSection, SessionDescriptionModel, attribute
 from pystack.sdp.write import write
 
-__all__ = ["MEDIA_PROTOCOL", "compose", "write_section"]
+__all__ = ["MEDIA_PROTOCOL", "compose", "order_bundle", "write_section"]
 
 MEDIA_PROTOCOL: Final = "UDP/TLS/RTP/SAVPF"
 DATA_PROTOCOL: Final = "UDP/DTLS/SCTP"
 _NO_CODEC: Final = {"audio": STATIC_FORMATS[0], "video": STATIC_FORMATS[31]}
 """Something for a rejected section to name; Chromium refuses video formats without a name."""
+
+
+def order_bundle(running: Sequence[str], members: Sequence[str]) -> tuple[str, ...]:
+    """Name the members that the bundle has first, then the new ones.
+
+    The first of a group owns the transport (RFC 9143 7.2.1), whatever the order of the m-lines. A new section in a dead
+    place at the front would move everything to a new transport, with a new DTLS association, if it were named first.
+
+    Args:
+        running: the mids of the bundle in force.
+        members: those of the description that is written.
+    """
+    living = frozenset(members)
+    kept = dict.fromkeys(mid for mid in running if mid in living)
+    return (*kept, *(mid for mid in members if mid not in kept))
 
 
 def compose(
@@ -70,6 +85,7 @@ def write_section(
     *,
     setup: str,
     with_candidates: bool,
+    tls_id: str,
     transceiver: LocalTransceiver | None = None,
     remote: RemoteSection | None = None,
 ) -> MediaSection:
@@ -79,7 +95,7 @@ def write_section(
         return _write_rejected(section, lines, remote)
     if section.kind != "application":
         lines.append(attribute("rtcp", "9 IN IP4 0.0.0.0"))
-    lines += _transport_lines(local.transport, setup, with_candidates)
+    lines += _transport_lines(local.transport, setup, with_candidates, tls_id)
     if remote is None or remote.has_mid:
         lines.append(attribute("mid", section.mid))
     if section.kind == "application":
@@ -140,7 +156,7 @@ def _write_rejected(section: LocalSection, lines: list[Line], remote: RemoteSect
     )
 
 
-def _transport_lines(transport: TransportParameters, setup: str, with_candidates: bool) -> list[Line]:
+def _transport_lines(transport: TransportParameters, setup: str, with_candidates: bool, tls_id: str) -> list[Line]:
     lines: list[Line] = []
     if with_candidates:
         for candidate in transport.candidates:
@@ -159,6 +175,8 @@ def _transport_lines(transport: TransportParameters, setup: str, with_candidates
         for name, digest in transport.fingerprints
     ]
     lines.append(attribute("setup", setup))
+    if tls_id:
+        lines.append(attribute("tls-id", _token(tls_id, "tls-id")))
     return lines
 
 

@@ -89,12 +89,17 @@ class Stage:
         *,
         seed: int | None = None,
         timeout: float = 90,
+        prepare: Callable[[Ours], object] = lambda ours: None,
         **settings: Any,
     ) -> None:
-        """Run ``body`` with our connection and the page's, with a first channel; ``seed`` as for `Ours.open`."""
+        """Run ``body`` with our connection and the page's, with a first channel; ``seed`` as for `Ours.open`.
+
+        ``prepare`` runs before they connect.
+        """
 
         async def main(other: PagePeer) -> None:
             async with Ours.open(own_address(), seed, **settings) as ours:
+                prepare(ours)
                 await body(ours, other, await connect(ours, other, who))
 
         self.run(main, timeout=timeout)

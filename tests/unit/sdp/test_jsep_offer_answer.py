@@ -179,7 +179,43 @@ def test_a_stopped_transceiver_leaves_its_place(kit: SimpleNamespace) -> None:
     assert not two.negotiation.slots[1].dead
 
 
-def test_the_first_place_is_not_taken_while_others_live(kit: SimpleNamespace) -> None:
+def test_a_place_in_front_is_taken_where_both_name_their_association(kit: SimpleNamespace) -> None:
+    """RFC 8842: the peer keeps it; and the group still names the owner of the transport first."""
+    one = kit.Side(kit.make_transceiver(1, "audio"), kit.make_transceiver(2, "video"), tls_id="one" * 10)
+    two = kit.Side(tls_id="two" * 10)
+    offer, answer = one.offer_to(two)
+    assert f"a=tls-id:{'one' * 10}\r\n" in offer
+    assert f"a=tls-id:{'two' * 10}\r\n" in answer
+    one.change(1, stopped=True)
+    one.offer_to(two)
+    del one.transceivers[1], two.transceivers[1]
+    one.add(kit.make_transceiver(3, "video"))
+    offer, answer = one.offer_to(two)
+    assert [(slot.mid, slot.kind, slot.dead) for slot in one.negotiation.slots] == [
+        ("2", "video", False),
+        ("1", "video", False),
+    ]
+    for text in (offer, answer):
+        assert "a=group:BUNDLE 1 2\r\n" in text
+    assert one.negotiation.transport.mid == two.negotiation.transport.mid == "1"
+
+
+def test_an_association_is_named_where_the_offer_named_one_and_keeps_its_name(kit: SimpleNamespace) -> None:
+    one, two = kit.Side(kit.make_transceiver(1, "audio")), kit.Side(tls_id="two" * 10)
+    _, answer = one.offer_to(two)
+    assert "tls-id" not in answer
+    three, four = kit.Side(kit.make_transceiver(1, "audio"), tls_id="3" * 20), kit.Side()
+    three.offer_to(four)
+    assert four.negotiation.transport.tls_id == "3" * 20
+    three.transport = attrs.evolve(three.transport, tls_id="4" * 20)
+    with pytest.raises(InvalidArgument, match="tls-id changed"):
+        four.receive_offer(three.offer())
+    five = kit.Side()
+    five.receive_offer(kit.Side(kit.make_transceiver(1, "audio"), tls_id="too-short").offer())
+    assert five.negotiation.transport.tls_id == ""
+
+
+def test_a_place_in_front_is_not_taken_while_others_live(kit: SimpleNamespace) -> None:
     """Its owner would own the transport, and Chromium would build a new one."""
     one, two = kit.Side(kit.make_transceiver(1, "audio"), kit.make_transceiver(2, "video")), kit.Side()
     one.offer_to(two)
