@@ -120,7 +120,7 @@ class MediaSession:
         try:
             for plan in plans:
                 transceiver = by_mid.get(plan.mid)
-                if transceiver is not None:
+                if transceiver is not None and not transceiver.stopped:  # else the client has just rejected it
                     _apply(plan, transceiver)
             await self._peer.set_local_description(await self._peer.create_answer())
         except (StackError, TimeoutError, ValueError) as error:
@@ -237,7 +237,9 @@ class MediaSession:
     def _place(self, section: SentSection) -> None:
         """Let a section of ours carry what it should, for the next offer."""
         transceiver = self._own.get(section.name)
-        if transceiver is None:
+        if (
+            transceiver is None or transceiver.stopped
+        ):  # stopped: the client rejected it, for want of a codec or at will
             transceiver = self._own[section.name] = self._peer.add_transceiver(section.kind, direction="inactive")
         _send(transceiver, section.track, section.stream_id)
         transceiver.direction = "sendonly" if section.track else "inactive"

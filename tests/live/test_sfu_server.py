@@ -419,6 +419,34 @@ def test_two_peers_hear_each_other_and_exchange_data(dual):
     run(main())
 
 
+@pytest.mark.parametrize("dual", [False, True])
+def test_who_rejects_a_section_stays_and_hears_what_it_has_sections_for(dual):
+    async def main():
+        async with serving() as (_, http):
+            ada, grace = await Client(http, "ada").join(), await Client(http, "grace", dual=dual).join()
+            await ada.publish("audio", "voice")
+            await until(lambda: grace.receiver(ada.published["voice"]) is not None)
+            grace.taking.transceivers[0].stop()
+            if not dual:
+                await grace.offer()
+            for name in ("music", "birds"):
+                sender = await ada.publish("audio", name)
+                sid = ada.published[name]
+                await until(lambda sid=sid: grace.receiver(sid) is not None)
+            heard = []
+            grace.receiver(sid).on_packet = lambda packet, rid: heard.append(packet)
+            for number in itertools.count():
+                sender.write(opus(number), payload_type=sender.require_codec("opus").payload_type)
+                await asyncio.sleep(0.005)
+                if len(heard) >= 10:
+                    break
+            assert not grace.left.done()
+            for each in (ada, grace):
+                await each.close()
+
+    run(main())
+
+
 def test_video_begins_with_a_key_frame_that_was_asked_for_within_100_ms():
     async def main():
         async with serving() as (_, http):
