@@ -4,6 +4,7 @@
 """
 
 from pystack.rtp.codec import CodecSpec
+from pystack.rtp.congestion import Congestion, CongestionState
 from pystack.rtp.descriptor import (
     AllocatedLayer,
     DecodeTargetIndication,
@@ -18,6 +19,7 @@ from pystack.rtp.events import (
     AnomalyKind,
     BandwidthEstimate,
     ByeReceived,
+    CongestionChanged,
     KeyFrameRequested,
     RtcpReceived,
     RtpEvent,
@@ -92,6 +94,9 @@ __all__ = [
     "Bye",
     "ByeReceived",
     "CodecSpec",
+    "Congestion",
+    "CongestionChanged",
+    "CongestionState",
     "DecodeTargetIndication",
     "DependencyDescriptor",
     "DependencyReader",

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from pystack.base import Ended
+from pystack.rtp.congestion.state import Congestion
 from pystack.rtp.rtcp import RtcpPacket, TransportFeedback
 
 __all__ = [
@@ -114,6 +115,13 @@ class TransportFeedbackReceived:
 
 
 @attrs.frozen
+class CongestionChanged:
+    """The path of what we send is in another state, or a full one takes less than was known."""
+
+    congestion: Congestion
+
+
+@attrs.frozen
 class RtcpReceived:
     """One RTCP packet as it came; only told with :attr:`RtpSessionOptions.tell_rtcp`.
 
@@ -129,6 +137,12 @@ class RtcpReceived:
 
 
 RtpEvent: TypeAlias = (
-    KeyFrameRequested | RtcpReceived | StreamTold | BandwidthEstimate | TransportFeedbackReceived | Ended
+    KeyFrameRequested
+    | RtcpReceived
+    | StreamTold
+    | BandwidthEstimate
+    | TransportFeedbackReceived
+    | CongestionChanged
+    | Ended
 )
 """Everything that an RTP session may tell."""

@@ -41,6 +41,7 @@ class RtpSessionOptions:
         max_packets: how many received packets wait for :meth:`pystack.rtp.RtpSession.take_packets`.
         max_events: how many events wait to be taken.
         default_round_trip_time: until one was measured.
+        watch_congestion: whether transport-wide feedback is read, and :class:`~pystack.rtp.CongestionChanged` told.
         tell_rtcp: whether each RTCP packet that comes is told as :class:`~pystack.rtp.RtcpReceived` too.
     """
 
@@ -61,4 +62,5 @@ class RtpSessionOptions:
     max_packets: int = 4096
     max_events: int = 256
     default_round_trip_time: float = 0.07
+    watch_congestion: bool = False
     tell_rtcp: bool = False

@@ -16,7 +16,14 @@ from typing import Final, Literal
 from pystack.base import Ended, Randomness, Trace
 from pystack.errors import LOCAL, DecodeError, InvalidArgument, LocalProtocolError, Reason
 from pystack.rtp.codec import CodecSpec
-from pystack.rtp.events import BandwidthEstimate, RtcpReceived, RtpEvent, TransportFeedbackReceived
+from pystack.rtp.congestion import Congestion
+from pystack.rtp.events import (
+    BandwidthEstimate,
+    CongestionChanged,
+    RtcpReceived,
+    RtpEvent,
+    TransportFeedbackReceived,
+)
 from pystack.rtp.extensions import HeaderExtensionMap, find
 from pystack.rtp.options import RtpSessionOptions
 from pystack.rtp.packet import RtpPacket
@@ -423,6 +430,11 @@ class RtpSession:
         """
         return self._outbound.get(sender_id).peer.window(observer)
 
+    def congestion(self, now: float) -> Congestion | None:
+        """How the path of what is sent is; ``None`` unless :attr:`RtpSessionOptions.watch_congestion` is set."""
+        monitor = self._outbound.congestion
+        return None if monitor is None else monitor.congestion(now)
+
     def close(self, now: float, reason: Reason = LOCAL) -> None:
         """End: the next flush says BYE for all senders, and then nothing more happens. Harmless when repeated."""
         if self._closed:
@@ -521,6 +533,9 @@ class RtpSession:
                 self._events.append(BandwidthEstimate(packet.bitrate_bps, tuple(packet.ssrcs)))
             case TransportFeedback():
                 self._events.append(TransportFeedbackReceived(packet, now))
+                monitor = self._outbound.congestion
+                if monitor is not None and monitor.handle(packet, now):
+                    self._events.append(CongestionChanged(monitor.congestion(now)))
             case _:
                 pass
 

@@ -13,6 +13,7 @@ from pystack.base import Randomness
 from pystack.errors import InvalidArgument
 from pystack.rtp.clock import ntp_time, round_trip
 from pystack.rtp.codec import CodecSpec
+from pystack.rtp.congestion import CongestionMonitor
 from pystack.rtp.events import KeyFrameRequested
 from pystack.rtp.extensions import HeaderExtensionMap
 from pystack.rtp.options import RtpSessionOptions
@@ -33,6 +34,7 @@ class Outbound:
 
     Attributes:
         senders: by their id.
+        congestion: what watches the path, if that is wanted.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class Outbound:
         "_randomness",
         "_round_trip",
         "_transport",
+        "congestion",
         "senders",
     )
 
@@ -60,6 +63,7 @@ class Outbound:
         self._key_frames: KeyFrameRequests[int] = KeyFrameRequests()
         self._fir_seen: dict[int, tuple[int, int]] = {}
         self._transport = TransportSequence(1)
+        self.congestion = CongestionMonitor(self._transport.next) if options.watch_congestion else None
         # Where the numbers of ended streams stood. Under an SSRC that comes back they go on, because SRTP keys live
         # as long as the transport, and no number may be used twice under them.
         self._past: dict[int, int] = {}
@@ -116,7 +120,8 @@ class Outbound:
         history = PacketHistory(capacity, options.history_bytes, options.history_age, self._budget)
         allowance = RetransmissionAllowance(options.retransmission_share, options.retransmission_burst)
         past = self._past.get(ssrc, -1)
-        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, past, allowance)
+        log = None if self.congestion is None else self.congestion.sent
+        return SendStream(sender_id, kind, ssrc, cname, history, self._transport, past, allowance, log)
 
     def get(self, sender_id: int) -> SendStream:
         """Look up a sender.

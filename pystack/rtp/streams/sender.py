@@ -14,6 +14,7 @@ from pystack.base import RangeSet
 from pystack.errors import InvalidArgument
 from pystack.rtp.clock import ntp_time
 from pystack.rtp.codec import CodecSpec
+from pystack.rtp.congestion import SentPackets
 from pystack.rtp.extensions import HeaderExtensionMap, translation
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import SenderReport
@@ -75,6 +76,7 @@ class SendStream:
         past: the highest number that an earlier stream sent under this SSRC, -1 if there was none; the numbers go on
             after it.
         allowance: how much may be sent again.
+        log: where what goes is noted, if somebody wants to know.
     """
 
     __slots__ = (
@@ -86,6 +88,7 @@ class SendStream:
         "_last_at",
         "_last_second",
         "_last_timestamp",
+        "_log",
         "_map",
         "_paused_until",
         "_queue",
@@ -131,6 +134,7 @@ class SendStream:
         transport: TransportSequence,
         past: int = -1,
         allowance: RetransmissionAllowance | None = None,
+        log: SentPackets | None = None,
     ) -> None:
         self.sender_id = sender_id
         self.kind = kind
@@ -149,6 +153,7 @@ class SendStream:
         self.retransmissions_refused = 0
         self.padding_packets = 0
         self.padding_octets = 0
+        self._log = log
         self._allowance = allowance or RetransmissionAllowance(1.0, 262_144)
         self._paused_until = 0.0
         self.key_frame_requests = 0
@@ -236,6 +241,8 @@ class SendStream:
                 return None
         second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
         header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
+        if self._log is not None:
+            self._log.note(self._transport.next, len(header) + len(payload), now)
         self._history.add(number, now, header, payload)
         self.packets += 1
         self.octets += len(payload) - packet.padding_size
@@ -335,6 +342,8 @@ class SendStream:
     def _build_padding(self, ssrc: int, payload_type: int, sequence_number: int, now: float) -> bytes:
         writer = self._writer if ssrc == self.ssrc else self._rtx_writer
         header = writer.header(payload_type, sequence_number, self._last_timestamp, ssrc, True, b"", now)
+        if self._log is not None:
+            self._log.note(self._transport.next, len(header) + len(_PADDING), now)
         return bytes((header[0] | 0x20,)) + header[1:] + _PADDING
 
     @property
@@ -370,6 +379,8 @@ class SendStream:
             profile, _ = _PROFILE(header, start)
             forwarded = translation(None, self._map).apply(profile, header[start + 4 :])
         profile, body = self._rtx_writer.write(*forwarded, now)
+        if self._log is not None:
+            self._log.note(self._transport.next, len(header) + len(payload), now)
         rtx_sequence = self.rtx_sequence
         self.rtx_sequence = (rtx_sequence + 1) & 0xFFFF
         assert self.rtx_ssrc is not None
