@@ -52,7 +52,7 @@ from pystack.peer import (
     Transceiver,
     connect,
 )
-from pystack.rtp import CodecSpec, HeaderExtensionMap, RtpPacket
+from pystack.rtp import CodecSpec, Congestion, CongestionChanged, HeaderExtensionMap, RtpPacket
 from pystack.sctp import AssociationOptions
 from pystack.sdp.jsep import CodecCapability, ExtensionCapability
 from pystack.session import SessionOptions
@@ -68,6 +68,8 @@ __all__ = [
     "CodecCapability",
     "CodecSpec",
     "Configuration",
+    "Congestion",
+    "CongestionChanged",
     "ConnectionStateChanged",
     "DataChannel",
     "DataChannelAdded",

@@ -52,6 +52,8 @@ from pystack.peer.transceivers import Transceivers
 from pystack.peer.waiting import Awaited
 from pystack.rtp import (
     ByeReceived,
+    Congestion,
+    CongestionChanged,
     KeyFrameRequested,
     RtcpReceived,
     RtpPacket,
@@ -484,6 +486,14 @@ class PeerConnection:
         """Wait until the connection has ended, whoever ended it."""
         await asyncio.shield(self._done)
 
+    @property
+    def congestion(self) -> Congestion:
+        """How the path of the media that we send is; see :class:`~pystack.rtp.CongestionChanged`.
+
+        Always free of congestion unless ``RtpSessionOptions.watch_congestion`` is set.
+        """
+        return self._session.rtp.congestion(self._driver.now()) or Congestion()
+
     def get_stats(self) -> StatsReport:
         """A snapshot of all numbers under their W3C names: ``{id: {"type": ..., ...}}``, ready for JSON.
 
@@ -783,5 +793,6 @@ _HANDLERS: dict[type, Callable[[PeerConnection, Any], None]] = {
     Secured: PeerConnection._handle_transport_change,
     DataTransportEnded: PeerConnection._handle_data_end,
     Ended: PeerConnection._handle_end,
+    CongestionChanged: PeerConnection._emit,
 }
 """Which part of the connection hears which event of the session; what is not listed needs no hearing."""

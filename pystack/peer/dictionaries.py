@@ -187,6 +187,7 @@ class CandidatePairStats(_Any):
     responsesSent: int
     currentRoundTripTime: NotRequired[float]
     totalRoundTripTime: float
+    availableOutgoingBitrate: NotRequired[float]
 
 
 class IceCandidateStats(_Any):

@@ -12,6 +12,7 @@ import attrs
 from pystack.aio import GatheringState, IceState
 from pystack.errors import Reason
 from pystack.peer.description import IceCandidate
+from pystack.rtp import CongestionChanged
 from pystack.session import ConnectionState
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pystack.peer.transceiver import Transceiver
 
 __all__ = [
+    "CongestionChanged",
     "ConnectionStateChanged",
     "DataChannelAdded",
     "IceCandidateFound",
@@ -111,6 +113,7 @@ PeerEvent: TypeAlias = (
     | TrackAdded
     | TrackRemoved
     | NegotiationNeeded
+    | CongestionChanged
     | PeerConnectionClosed
 )
 """Everything that a listener may hear."""

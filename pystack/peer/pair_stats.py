@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["add_pair"]
 
 
-def add_pair(report: StatsReport, pair: SelectedPair, at: float) -> None:
-    """Add the pair and its two candidates."""
+def add_pair(report: StatsReport, pair: SelectedPair, capacity: float | None, at: float) -> None:
+    """Add the pair and its two candidates; ``capacity`` is what is known of what its path takes, in bits a second."""
     entry: CandidatePairStats = {
         "type": "candidate-pair",
         "id": "CP",
@@ -40,6 +40,8 @@ def add_pair(report: StatsReport, pair: SelectedPair, at: float) -> None:
     }
     if pair.round_trip_time is not None:
         entry["currentRoundTripTime"] = pair.round_trip_time
+    if capacity is not None:
+        entry["availableOutgoingBitrate"] = capacity
     report["CP"] = entry
     local = _candidate("local-candidate", "CL", pair.local, pair.local_type, pair.protocol, at)
     if pair.relay_protocol is not None:

@@ -143,6 +143,21 @@ class RtpSender:
         driver.soon()
         return True
 
+    def pad(self, size: int) -> int:
+        """Send about ``size`` bytes that hold nothing new, to learn whether the path takes them. Hot.
+
+        What was sent lately is sent again, as retransmissions that nobody asked for.
+
+        Returns:
+            How many bytes went: 0 for audio, before the first report of the peer, and where no retransmissions were
+            agreed. A call sends 64 packets at most.
+        """
+        if not self.sending:
+            return 0
+        sent = self._session.pad(self.ids[0], size, self._driver.now())
+        self._driver.soon()
+        return sent
+
     def write_raw(self, data: bytes, *, rid: str = "") -> bool:
         """Send one packet given as it would be on the wire; see :meth:`write`, whose rules are the same.
 

@@ -64,7 +64,9 @@ def collect_stats(
         "dataChannelsOpened": data.opened,
         "dataChannelsClosed": data.closed,
     }
-    _add_transport(report, session, ice, certificate, controlling, at)
+    congestion = session.rtp.congestion(now)
+    capacity = None if congestion is None else congestion.capacity_bps
+    _add_transport(report, session, ice, certificate, controlling, capacity, at)
     association = session.association
     again = association.counters
     sctp: SctpTransportStats = {
@@ -94,6 +96,7 @@ def _add_transport(
     ice: IceTransport,
     certificate: Certificate,
     controlling: bool | None,
+    capacity: float | None,
     at: float,
 ) -> None:
     ends = ice.counters()
@@ -126,7 +129,7 @@ def _add_transport(
     pair = ice.selected_pair
     if pair is not None:
         entry["selectedCandidatePairId"] = "CP"
-        add_pair(report, pair, at)
+        add_pair(report, pair, capacity, at)
     report["T"] = entry
 
 

@@ -160,6 +160,19 @@ class Session:
         self.pacer.push(protect.protect_parts(*parts), now)
         return True
 
+    def pad(self, sender_id: int, size: int, now: float) -> int:
+        """Send about ``size`` bytes that hold nothing new, to probe the path; return how many it were.
+
+        See :meth:`pystack.rtp.RtpSession.pad`: none for audio, and none where no retransmissions were agreed.
+        """
+        protect = self._protect
+        if protect is None:
+            return 0
+        packets = self.rtp.pad(sender_id, size, now)
+        for packet in packets:
+            self.pacer.push(protect.protect(packet), now)
+        return sum(map(len, packets))
+
     def send_rtcp(self, packet: RtcpPacket | bytes) -> bool:
         """Send an RTCP packet of the caller's own; see :meth:`pystack.rtp.RtpSession.send_rtcp`.
 
