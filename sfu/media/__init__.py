@@ -1,6 +1,8 @@
 """Forwarding without decoding: one synchronous call chain from a received packet to every subscriber."""
 
+from sfu.media.allocation import Need, allocate
 from sfu.media.codecs import matching_payload_type
+from sfu.media.downlink import Downlink
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import BEST, LayerSelector, low_to_high
@@ -18,9 +20,11 @@ __all__ = [
     "WINDOW",
     "Codec",
     "DownTrack",
+    "Downlink",
     "LayerSelector",
     "Loudness",
     "Munger",
+    "Need",
     "Outlet",
     "Packet",
     "PacketSink",
@@ -28,6 +32,7 @@ __all__ = [
     "QualityMeter",
     "RouteTable",
     "UpTrack",
+    "allocate",
     "detector",
     "low_to_high",
     "matching_payload_type",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
+from sfu.media.layers import BEST
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet
 from sfu.media.quality import OBSERVER, QualityMeter
@@ -29,7 +30,8 @@ class DownTrack:
     Attributes:
         generation: of the binding that made it; a late end of another binding is not meant for it.
         ceiling: the best layer that the subscriber wants, 0 being the lowest.
-        target: the rid that should be forwarded: the best below the ceiling.
+        limit: the best layer that its path has room for.
+        target: the rid that should be forwarded: the best below both.
         layer: the rid that is forwarded, until a key frame of the target comes; before the first, and after a pause, a
             value that no rid has.
         spatial_target: the spatial layer of an SVC stream up to which it should be forwarded, 0 without.
@@ -53,6 +55,7 @@ class DownTrack:
         "first_packet",
         "generation",
         "layer",
+        "limit",
         "octets",
         "packets",
         "paused",
@@ -82,6 +85,7 @@ class DownTrack:
         self.generation = generation
         self.paused = paused
         self.ceiling = ceiling
+        self.limit = BEST
         self.target = ""
         self.layer = _NO_LAYER
         self.spatial_target = 0
@@ -166,6 +170,10 @@ class DownTrack:
             self.quality.measure(window.packets, window.lost, delay)
         elif self.packets and self._dry >= _DRY:
             self.quality.miss()
+
+    def pad(self, octets: int) -> int:
+        """Send so many bytes of padding to this subscriber; return how many went."""
+        return 0 if self.paused else self._sink.pad(octets)
 
     def listen(self, on_key_frame_request: Callable[[], None] | None) -> None:
         """Tell the sink whom to ask for key frames (``None``: nobody any more)."""

@@ -64,6 +64,16 @@ class LayerSelector:
             return max(fitting, key=lambda rid: rank[rid])
         return min(self._seen, key=lambda rid: rank[rid], default="")
 
+    def ladder(self, ceiling: int) -> list[str]:
+        """The layers that are being sent and not above ``ceiling``, lowest first; the lowest of all if none is."""
+        rank = self._rank
+        fitting = sorted((rid for rid in self._seen if rank[rid] <= ceiling), key=lambda rid: rank[rid])
+        return fitting or [self.best(ceiling)]
+
+    def rank(self, rid: str) -> int:
+        """Where a layer stands, 0 being the lowest that was announced."""
+        return self._rank.get(rid, -1)
+
     @property
     def sent(self) -> tuple[str, ...]:
         """The layers that are being sent."""

@@ -103,6 +103,10 @@ class PacketSink(Protocol):
         """Send one packet with these fields replaced; false if it was dropped."""
         ...
 
+    def pad(self, size: int) -> int:
+        """Send about so many bytes that hold nothing new; return how many went."""
+        ...
+
     def report_window(self, rid: str = "", observer: str = "") -> Report | None:
         """What the receiver reported since ``observer`` asked last; ``None`` at its first question."""
         ...

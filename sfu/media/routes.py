@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
+import attrs
+
+from sfu.media.downtrack import DownTrack
 from sfu.media.outlet import Outlet
 from sfu.media.ports import PacketSource
 from sfu.media.uptrack import UpTrack
 from sfu.tracks import Kind
 
 __all__ = ["RouteTable"]
+
+
+@attrs.frozen
+class RoutedFlow:
+    """A track on its way to one subscriber; a :class:`sfu.media.downlink.Flow`."""
+
+    _track: UpTrack
+    _down: DownTrack
+
+    @property
+    def key(self) -> Hashable:
+        """What it is and what is wanted of it."""
+        return self._track.sid, self._down.generation, self._down.ceiling, self._down.paused
+
+    @property
+    def priority(self) -> int:
+        """That of the track."""
+        return self._track.priority
+
+    def costs(self, now: float) -> tuple[float, ...]:
+        """Bits a second with each layer as the best."""
+        return (0.0,) if self._down.paused else self._track.costs(self._down.ceiling, now)
+
+    def limit(self, layer: int, now: float) -> None:
+        """Let it have no better layer than this."""
+        self._track.limit(self._down, layer, now)
+
+    def pad(self, octets: int) -> int:
+        """Send padding on it."""
+        return self._down.pad(octets) if self._track.kind == "video" else 0
 
 
 class RouteTable:
@@ -45,10 +78,20 @@ class RouteTable:
                     subscribers[subscriber] = min(down.quality.score, subscribers.get(subscriber, 100.0))
         return tracks, subscribers
 
-    def publish(self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = ()) -> None:
+    def flows(self, subscriber: str) -> list[RoutedFlow]:
+        """Everything that flows to one subscriber."""
+        return [
+            RoutedFlow(track, down)
+            for track in self._tracks.values()
+            if (down := track.downs.get(subscriber)) is not None
+        ]
+
+    def publish(
+        self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = (), priority: int = 0
+    ) -> None:
         """Packets of ``source`` are this track from now on."""
         self.unpublish(track)
-        self._tracks[track] = UpTrack(track, kind, source, rids)
+        self._tracks[track] = UpTrack(track, kind, source, rids, priority)
 
     def unpublish(self, track: str) -> None:
         """The track has ended; harmless when it is not here."""

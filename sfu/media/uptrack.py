@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Final
 
 from sfu.media.downtrack import DownTrack
@@ -17,6 +18,7 @@ from sfu.media.loudness import Loudness
 from sfu.media.outlet import Outlet
 from sfu.media.ports import Codec, Packet, PacketSource
 from sfu.media.quality import OBSERVER, QualityMeter
+from sfu.media.rates import LayerRates
 from sfu.media.spatial import SpatialLayers
 from sfu.tracks import Kind
 
@@ -30,6 +32,7 @@ class UpTrack:
     """The forwarder of one track.
 
     Attributes:
+        priority: the larger the more important, where a path does not take everything.
         packets, octets: received so far.
         key_frames: begun so far (video).
         requests: key frames asked for.
@@ -38,9 +41,10 @@ class UpTrack:
         quality: how well it arrives here.
     """
 
-    def __init__(self, sid: str, kind: Kind, source: PacketSource, rids: Sequence[str]) -> None:
+    def __init__(self, sid: str, kind: Kind, source: PacketSource, rids: Sequence[str], priority: int = 0) -> None:
         self.sid = sid
         self.kind = kind
+        self.priority = priority
         self.packets = 0
         self.octets = 0
         self.key_frames = 0
@@ -58,9 +62,7 @@ class UpTrack:
         self._downs: dict[str, DownTrack] = {}
         self._fan_out: tuple[DownTrack, ...] = ()
         self._waiting = False
-        self._rate_from = 0.0
-        self._rate_octets = 0
-        self._rate_bps = 0.0
+        self._rates = LayerRates()
         source.on_packet = self.receive
 
     def receive(self, packet: Packet, rid: str) -> None:
@@ -70,8 +72,9 @@ class UpTrack:
         self.packets += 1
         self.octets += size
         self.last_arrival = now
-        if now - self._rate_from >= 1.0:
-            self._measure(now)
+        rates = self._rates
+        if now >= rates.due:
+            rates.turn(now)
         key_frame, part = True, None
         if self._spatial is not None:  # it is video
             key_frame = self._detect(packet)
@@ -82,6 +85,11 @@ class UpTrack:
                 self._ask_for([down for down in self._fan_out if self._aim(down)], now)
         elif self.loudness is not None:
             self.loudness.hear(packet)
+        layer = rid if part is None else part[0]
+        try:
+            rates.octets[layer] += size
+        except KeyError:
+            rates.octets[layer] = size
         for down in self._fan_out:
             down.forward(packet, rid, key_frame, part)
         if self._waiting:
@@ -169,7 +177,27 @@ class UpTrack:
 
     def bitrate_bps(self, now: float) -> float:
         """What arrived during the last full second, in bits per second."""
-        return self._rate_bps if now - self.last_arrival < 2.0 else 0.0
+        return self._rates.total(now)
+
+    def costs(self, ceiling: int, now: float) -> tuple[float, ...]:
+        """Bits a second of what a subscriber can get, lowest first, up to the layer ``ceiling``."""
+        if not self._layers.alone:
+            costs = [self._rates.of(rid, now) for rid in self._layers.ladder(ceiling)]
+        elif self._spatial is not None and self._spatial.best(ceiling):
+            costs = list(accumulate(self._rates.of(layer, now) for layer in range(self._spatial.best(ceiling) + 1)))
+        else:
+            costs = [self._rates.total(now)]
+        return tuple(accumulate(costs, max))
+
+    def limit(self, down: DownTrack, layer: int, now: float) -> None:
+        """Let one subscriber have no better layer than this index into its costs; ``BEST``: all that it wants."""
+        if layer != BEST and not self._layers.alone:
+            ladder = self._layers.ladder(down.ceiling)
+            layer = self._layers.rank(ladder[min(layer, len(ladder) - 1)])
+        if layer != down.limit:
+            down.limit = layer
+            if self._aim(down):
+                self._ask_for((down,), now)
 
     def _asked(self, down: DownTrack) -> None:
         self.request_key_frame(down.target, self.last_arrival)
@@ -177,11 +205,12 @@ class UpTrack:
     def _aim(self, down: DownTrack) -> bool:
         """Let it have the best layers that it wants of those being sent; return whether those are others now."""
         aimed = down.target, down.spatial_target
-        down.target = self._layers.best(down.ceiling)
+        ceiling = min(down.ceiling, down.limit)
+        down.target = self._layers.best(ceiling)
         if self._spatial is not None:
             # Where one stream is sent of several that were announced, its layers are inside. Encoders that do both have
             # no picture inside that is not also a stream.
-            down.spatial_target = self._spatial.best(down.ceiling if self._layers.alone else BEST)
+            down.spatial_target = self._spatial.best(ceiling if self._layers.alone else BEST)
         return (down.target, down.spatial_target) != aimed
 
     def _ask_for(self, downs: Sequence[DownTrack], now: float) -> None:
@@ -196,9 +225,3 @@ class UpTrack:
         found = detect is not None and detect(packet.payload)
         self.key_frames += found
         return found
-
-    def _measure(self, now: float) -> None:
-        passed = now - self._rate_from
-        self._rate_bps = (self.octets - self._rate_octets) * 8 / passed if self._rate_from else 0.0
-        self._rate_from = now
-        self._rate_octets = self.octets

@@ -42,6 +42,7 @@ class Config:
     max_rooms: int = 0
     join_timeout: float = 60.0
     resume_timeout: float = 20.0
+    congestion_control: bool = True
     empty_timeout: float = 300.0
     departure_timeout: float = 20.0
     log_level: str = "info"
@@ -204,6 +205,11 @@ SETTINGS: Final = (
         "resume_timeout",
         _patience,
         "seconds that a client may take to come back when its signalling is lost; 0 for none",
+    ),
+    Setting(
+        "congestion_control",
+        _switch,
+        "on or off: give a subscriber whose path is full fewer layers, and try for more later",
     ),
     Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),
     Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),

@@ -16,6 +16,8 @@ import structlog
 
 from pystack import (
     Configuration,
+    Congestion,
+    CongestionChanged,
     ConnectionStateChanged,
     DataChannelAdded,
     IceCandidate,
@@ -50,6 +52,9 @@ class MediaOwner(DataOwner, Protocol):
 
     def media_lost(self, why: str, *, goodbye: bool = False) -> None:
         """The transport has ended by itself; ``goodbye`` if the client closed it in good order."""
+
+    def media_congested(self, session: MediaSession, congestion: Congestion) -> None:
+        """How the path to the client is has changed."""
 
 
 @attrs.frozen
@@ -208,6 +213,11 @@ class MediaSession:
         self._watching.clear()
         self._peer.abort()
 
+    @property
+    def congestion(self) -> Congestion:
+        """How the path to the client is."""
+        return self._peer.congestion
+
     def stats(self) -> dict[str, Any]:
         """What the debug page shows of this session."""
         return {"connection": self._peer.connection_state} | self.data.stats()
@@ -223,6 +233,8 @@ class MediaSession:
                 owner.media_connected(self)
             elif event.state == "failed":
                 owner.media_lost("the connection failed")
+        elif isinstance(event, CongestionChanged):
+            owner.media_congested(self, event.congestion)
         elif isinstance(event, DataChannelAdded):
             self.data.adopt(event.channel)
         elif isinstance(event, PeerConnectionClosed):

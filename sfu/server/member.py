@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pystack import Congestion
 from sfu.rooms import AnswerArrived, LeaveReason, OfferWanted
 from sfu.server.media_session import MediaSession, NegotiationFailed
 from sfu.server.socket import SignalSocket
@@ -56,6 +57,11 @@ class Member:
         """The transport has ended by itself; ``goodbye`` if the client closed it in good order."""
         if self._host is not None:
             self._host.lost(self, why, LeaveReason.CLIENT_INITIATED if goodbye else LeaveReason.CONNECTION_TIMEOUT)
+
+    def media_congested(self, session: MediaSession, congestion: Congestion) -> None:
+        """How the path to the client is has changed."""
+        if self._host is not None and session is self.outbound:
+            self._host.regulator.changed(self.sid, congestion)
 
     def media_message(self, label: str, message: bytes) -> None:
         """A data message arrived."""

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from livekit.protocol import models
 
+from pystack import Congestion
 from pystack.base import Ended
 from pystack.errors import DecodeError
 from sfu.data import DataRouter, check_packet, redirect
@@ -41,6 +42,7 @@ from sfu.rooms import (
 )
 from sfu.server.media_session import MediaOwner, MediaSession
 from sfu.server.member import Member
+from sfu.server.regulator import Regulator
 from sfu.server.socket import SignalSocket
 from sfu.server.stream_log import StreamLog
 from sfu.signal import ClientHello, Offer
@@ -55,6 +57,7 @@ class RoomHost:
     Attributes:
         room: the core that decides.
         routes: which track flows to whom.
+        regulator: who gets how much where a path does not take everything.
         unheard: signalling frames for somebody without a socket.
         frames, frame_drops: packets of data tracks that went on their way, and those that did not, by why.
     """
@@ -68,6 +71,7 @@ class RoomHost:
         self._on_end: Callable[[RoomHost], None] | None = on_end
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, Member] = {}
+        self.regulator = Regulator(self.routes, self._congestion)
         self._data = DataRouter()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -283,7 +287,8 @@ class RoomHost:
                 member = self._members.get(event.participant.sid)
                 source = member.inbound.source(event.track.mid) if member is not None else None
                 if source is not None:
-                    self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids)
+                    important = event.track.source == models.TrackSource.SCREEN_SHARE
+                    self.routes.publish(event.track.sid, event.track.kind, source, event.track.rids, int(important))
                     self._listen()
                 if member is not None:
                     log = self._log.bind(participant=event.participant.sid, track=event.track.sid)
@@ -355,6 +360,7 @@ class RoomHost:
 
     def _close_member(self, event: ParticipantClosed) -> None:
         member = self._members.pop(event.participant, None)
+        self.regulator.forget(event.participant)
         self._log.info(
             "participant closing",
             identity=event.identity,
@@ -367,8 +373,13 @@ class RoomHost:
             # Frames are flushed before events are taken, so the farewell is in the socket's queue already.
             member.close()
 
+    def _congestion(self, subscriber: str) -> Congestion | None:
+        member = self._members.get(subscriber)
+        return None if member is None else member.outbound.congestion
+
     def _finish(self) -> None:
         self.routes.clear()
+        self.regulator.close()
         for timer in (self._listening, self._looking):
             if timer is not None:
                 timer.cancel()
@@ -427,6 +438,7 @@ class RoomHost:
                     "signalling": "lost" if participant.missed is not None else "there",
                     "tracks": [info.sid for info in participant.publications],
                     "transport": self._members[participant.sid].stats() if participant.sid in self._members else None,
+                    "path": self.regulator.stats(participant.sid),
                 }
                 for participant in self.room.roster
             ],

@@ -50,7 +50,9 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self._mux = mux
         # One budget for all: a payload goes to many, and counts once.
-        rtp = RtpSessionOptions(history_budget=HistoryBudget(_HISTORY_BYTES))
+        rtp = RtpSessionOptions(
+            history_budget=HistoryBudget(_HISTORY_BYTES), watch_congestion=config.congestion_control
+        )
         self._peer = Configuration(
             certificate=Certificate.generate(time.time()), inbox_rtcp=0, session=SessionOptions(rtp=rtp)
         )

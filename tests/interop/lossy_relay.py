@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import cast
 
 __all__ = ["LossyRelay"]
@@ -21,12 +22,16 @@ class LossyRelay(asyncio.DatagramProtocol):
     Attributes:
         loss: the share of datagrams that is lost, each way.
         jitter: each datagram is late by up to so many seconds, whatever came before it.
+        rate, queue: bits a second that pass on the way down, and bytes that may wait for it; more is lost.
         passed, lost: datagrams by direction, ``"up"`` (to us) or ``"down"``.
     """
 
     def __init__(self, seed: int) -> None:
         self.loss = 0.0
         self.jitter = 0.0
+        self.rate = inf
+        self.queue = 50_000
+        self._free_at = 0.0
         self.passed: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self._random = random.Random(seed)
@@ -73,11 +78,22 @@ class LossyRelay(asyncio.DatagramProtocol):
         if self._random.random() < self.loss:
             self.lost[way] += 1
             return
+        late = self._wait(len(data)) if way == "down" and self.rate < inf else 0.0
+        if late * self.rate / 8 > self.queue:
+            self.lost[way] += 1
+            return
         self.passed[way] += 1
-        if self.jitter:
+        if late:
+            self._free_at = self._loop.time() + late
+            self._loop.call_later(late, self._send, data, target)
+        elif self.jitter:
             self._loop.call_later(self._random.random() * self.jitter, self._send, data, target)
         else:
             self._send(data, target)
+
+    def _wait(self, size: int) -> float:
+        """How long from now until so many bytes more have gone."""
+        return max(0.0, self._free_at - self._loop.time()) + size * 8 / self.rate
 
     def _send(self, data: bytes, target: tuple[str, int]) -> None:
         if self._transport is not None and not self._transport.is_closing():

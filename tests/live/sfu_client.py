@@ -42,6 +42,7 @@ class Client:
         self.peer = PeerConnection()
         self.taking = PeerConnection() if dual else self.peer
         self.answers = True  # to what the server offers
+        self.through = lambda sdp: sdp  # what stands between
         self.channels = {}  # those that the server made, by label
         self.reliable = self.peer.create_data_channel("_reliable")
         self.lossy = self.peer.create_data_channel("_lossy", ordered=False, max_retransmits=0)
@@ -121,7 +122,8 @@ class Client:
                 case "answer":
                     if self.taking is self.peer:
                         self.tracks = dict(message.answer.mid_to_track_id)
-                    await self.peer.set_remote_description(SessionDescription("answer", message.answer.sdp))
+                    sdp = self.through(message.answer.sdp)
+                    await self.peer.set_remote_description(SessionDescription("answer", sdp))
                     self.answered.set()
                 case "offer" if self.answers:
                     self.tracks = dict(message.offer.mid_to_track_id)

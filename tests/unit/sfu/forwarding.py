@@ -53,6 +53,10 @@ class Sink:
         self.window = None
         self.ended = False
 
+    def pad(self, size):
+        self.padded = getattr(self, "padded", 0) + size
+        return size
+
     def report_window(self, rid="", observer=""):
         return self.window
 
