@@ -144,6 +144,7 @@ def test_clocks_that_drift_apart_are_no_queue(drift: float) -> None:
     path = Path(WIDE, drift=drift)
     path.run(120, 800_000)
     assert path.told == []
+    assert path.congestion.queuing_delay < 0.015
 
 
 @pytest.mark.parametrize(("burst", "rate"), [(16, 2_000_000), (40, 2_000_000), (1, 40_000)])
@@ -159,7 +160,7 @@ def test_a_longer_way_is_not_a_full_one() -> None:
     path.run(10, 1_500_000)
     path.there.options = attrs.evolve(WIDE, delay=0.12)
     path.run(60, 1_500_000)
-    assert "congested" not in path.states
+    assert path.told == []
     assert path.congestion.queuing_delay < 0.01, "and in the end it is the way"
 
 
