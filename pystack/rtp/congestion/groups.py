@@ -56,50 +56,55 @@ class Group:
         return self.lost / self.packets * log10(rate) if rate >= _LEAST_RATE else 0.0
 
 
+_EMPTY: Final[tuple[float, float, int, int, int, float, float, float]] = (0.0, 0.0, 0, 0, 0, inf, -inf, inf)
+"""An open group: begin, end, packets, lost, octets, first and last arrival, and the shortest way."""
+
+
 class Grouper:
     """Makes groups of outcomes; an open one waits for more."""
 
     __slots__ = ("_base", "_base_at", "_base_before", "_open")
 
     def __init__(self) -> None:
-        self._open: list[Outcome] = []
+        self._open = _EMPTY
         self._base = self._base_before = inf
         self._base_at = -inf
 
     def add(self, outcomes: Sequence[Outcome]) -> list[Group]:
-        """Take outcomes in the order of sending; return the groups that are complete by them."""
+        """Take outcomes in the order of sending; return the groups that are complete by them. Hot."""
         complete: list[Group] = []
-        waiting = self._open
-        for outcome in outcomes:
-            if waiting and outcome[0] - waiting[0][0] > SPAN:
-                self._close(complete)
-            waiting.append(outcome)
-            if len(waiting) >= PACKETS and outcome[0] - waiting[0][0] >= LEAST_SPAN:
-                self._close(complete)
+        begin, end, packets, lost, octets, first, last, shortest = self._open
+        for went, came, size in outcomes:
+            if packets and went - begin > SPAN:
+                complete.append(self._close(begin, end, packets, lost, octets, first, last, shortest))
+                packets = 0
+            if not packets:
+                begin, _, _, lost, octets, first, last, shortest = _EMPTY
+                begin = went
+            end = went
+            packets += 1
+            if came is None:
+                lost += 1
+            else:
+                octets += size
+                if came < first:  # noqa: PLR1730 - hot, here and below
+                    first = came
+                if came > last:  # noqa: PLR1730
+                    last = came
+                if came - went < shortest:  # noqa: PLR1730
+                    shortest = came - went
+            if packets >= PACKETS and went - begin >= LEAST_SPAN:
+                complete.append(self._close(begin, end, packets, lost, octets, first, last, shortest))
+                packets = 0
+        self._open = begin, end, packets, lost, octets, first, last, shortest
         return complete
 
-    def _close(self, complete: list[Group]) -> None:
-        packets = self._open.copy()
-        self._open.clear()
-        begin, end = packets[0][0], packets[-1][0]
-        arrivals = [arrival for _, arrival, _ in packets if arrival is not None]
-        shortest = min((arrival - went for went, arrival, _ in packets if arrival is not None), default=None)
-        if shortest is not None:
-            self._learn(shortest, end)
-        complete.append(
-            Group(
-                begin,
-                end,
-                len(packets),
-                len(packets) - len(arrivals),
-                sum(octets for _, arrival, octets in packets if arrival is not None),
-                min(arrivals, default=0.0),
-                max(arrivals, default=0.0),
-                0.0 if shortest is None else shortest - min(self._base, self._base_before),
-            )
-        )
-
-    def _learn(self, way: float, now: float) -> None:
-        if now - self._base_at > BASE_WINDOW:
-            self._base_before, self._base, self._base_at = self._base, inf, now
-        self._base = min(self._base, way)
+    def _close(
+        self, begin: float, end: float, packets: int, lost: int, octets: int, first: float, last: float, shortest: float
+    ) -> Group:
+        if lost == packets:
+            return Group(begin, end, packets, lost, 0, 0.0, 0.0, 0.0)
+        if end - self._base_at > BASE_WINDOW:
+            self._base_before, self._base, self._base_at = self._base, inf, end
+        self._base = min(self._base, shortest)
+        return Group(begin, end, packets, lost, octets, first, last, shortest - min(self._base, self._base_before))

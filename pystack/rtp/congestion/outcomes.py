@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from pystack.rtp.congestion.sent import SentPackets
+from pystack.rtp.congestion.sent import MASK, SIZE, SentPackets
 from pystack.rtp.rtcp.transport import TICK, TICKS_PER_REFERENCE, TransportFeedback
 
 __all__ = ["Outcome", "OutcomeReader"]
@@ -30,23 +30,32 @@ class OutcomeReader:
         self._reference: int | None = None
 
     def read(self, feedback: TransportFeedback, sent: SentPackets) -> list[Outcome]:
-        """Say what is new in ``feedback``."""
+        """Say what is new in ``feedback``. Hot: once for each packet that was sent."""
         ticks = self._unwrap(feedback.reference_time) * TICKS_PER_REFERENCE
-        number = feedback.base_sequence
+        number, deltas = feedback.base_sequence, feedback.deltas
         skip = 0 if self._next is None else (self._next - number) & 0xFFFF
         if skip >= _FAR:
             skip = 0  # feedback between was lost
+        elif len(deltas) <= skip:
+            return []
+        self._next = number + len(deltas) & 0xFFFF
+        # Only what was sent, and is still known, means anything.
+        behind = (sent.following - number) & 0xFFFF
+        begin = max(skip, behind - SIZE)
+        times, octets = sent.times, sent.octets
         outcomes: list[Outcome] = []
-        for index, delta in enumerate(feedback.deltas):
+        for delta in deltas[:begin]:
             if delta is not None:
                 ticks += delta
-            if index < skip:
-                continue
-            packet = sent.get(number + index & 0xFFFF)
-            if packet is not None:
-                outcomes.append((packet[0], None if delta is None else ticks * TICK, packet[1]))
-        if len(feedback.deltas) > skip or self._next is None:
-            self._next = number + len(feedback.deltas) & 0xFFFF
+        for at, delta in enumerate(deltas[begin:behind], number + 1 + begin):
+            went = times[at & MASK]
+            if delta is None:
+                came = None
+            else:
+                ticks += delta
+                came = ticks * TICK
+            if went >= 0:
+                outcomes.append((went, came, octets[at & MASK]))
         return outcomes
 
     def _unwrap(self, reference: int) -> int:

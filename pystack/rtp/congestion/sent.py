@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["SentPackets"]
+__all__ = ["MASK", "SIZE", "SentPackets"]
 
-_SIZE: Final = 4096
-_MASK: Final = _SIZE - 1
+SIZE: Final = 4096
+MASK: Final = SIZE - 1
 
 
 class SentPackets:
@@ -19,29 +19,33 @@ class SentPackets:
 
     Attributes:
         following: the number after the latest, 16 bits.
+        times, octets: of the packet before each number, at that number's place; -1 where none went.
     """
 
-    __slots__ = ("_octets", "_times", "following")
+    __slots__ = ("following", "octets", "times")
 
     def __init__(self, following: int) -> None:
         self.following = following
-        self._times = [-1.0] * _SIZE
-        self._octets = [0] * _SIZE
+        self.times = [-1.0] * SIZE
+        self.octets = [0] * SIZE
 
     def note(self, following: int, octets: int, now: float) -> None:
         """A packet of so many octets went; ``following`` is the number of the next one. Hot."""
         if following == self.following:
             return  # it has no number: its section did not agree to the extension
         self.following = following
-        at = following & _MASK
-        self._times[at] = now
-        self._octets[at] = octets
+        at = following & MASK
+        self.times[at] = now
+        self.octets[at] = octets
 
     def get(self, number: int) -> tuple[float, int] | None:
-        """When the packet with this 16-bit number went, and its octets; ``None`` if it did not, or long ago."""
+        """When the packet with this 16-bit number went, and its octets; ``None`` if it did not, or long ago.
+
+        The plain twin of what :class:`pystack.rtp.congestion.outcomes.OutcomeReader` does for many at once.
+        """
         behind = (self.following - number) & 0xFFFF
-        if not 0 < behind <= _SIZE:
+        if not 0 < behind <= SIZE:
             return None
-        at = (number + 1) & _MASK
-        time = self._times[at]
-        return None if time < 0 else (time, self._octets[at])
+        at = (number + 1) & MASK
+        time = self.times[at]
+        return None if time < 0 else (time, self.octets[at])
