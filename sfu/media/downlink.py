@@ -5,7 +5,7 @@ While nothing is wrong, nothing is limited and nothing is done. When the path is
 that stays without harm the layer comes, else the wait becomes longer (requirements C-17). Once everybody has what it
 wants again, nothing is limited any more.
 
-Sans-IO: whoever owns it calls :meth:`tick` while it is :attr:`active`. Called by ``server.room_host``.
+Sans-IO: whoever owns it calls :meth:`tick` while it is :attr:`active`. Called by ``server.regulator``.
 """
 
 from __future__ import annotations
@@ -105,12 +105,12 @@ class Downlink:
         """A little time has passed: share out anew, probe, or be done."""
         if self.capacity_bps is None:
             return
+        if self._keys != [flow.key for flow in flows]:
+            self._share_out(flows, now)
         if congestion.state != "none":
             if self._padding is not None:
                 self._fail(now)
             return
-        if self._keys != [flow.key for flow in flows]:
-            self._share_out(flows, now)
         probe = self._padding
         if probe is not None:
             probe.pad(flows, now)

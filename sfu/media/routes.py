@@ -80,11 +80,8 @@ class RouteTable:
 
     def flows(self, subscriber: str) -> list[RoutedFlow]:
         """Everything that flows to one subscriber."""
-        return [
-            RoutedFlow(track, down)
-            for track in self._tracks.values()
-            if (down := track.downs.get(subscriber)) is not None
-        ]
+        found = ((track, track.down(subscriber)) for track in self._tracks.values())
+        return [RoutedFlow(track, down) for track, down in found if down is not None]
 
     def publish(
         self, track: str, kind: Kind, source: PacketSource, rids: Sequence[str] = (), priority: int = 0

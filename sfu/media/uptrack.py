@@ -165,6 +165,10 @@ class UpTrack:
         self.last_request = now
         self._source.request_key_frame(rid)
 
+    def down(self, subscriber: str) -> DownTrack | None:
+        """The way to one subscriber."""
+        return self._downs.get(subscriber)
+
     @property
     def downs(self) -> dict[str, DownTrack]:
         """The subscribers by session id."""
@@ -176,7 +180,7 @@ class UpTrack:
         return self._layers.best(BEST)
 
     def bitrate_bps(self, now: float) -> float:
-        """What arrived during the last full second, in bits per second."""
+        """What arrives of all its layers, in bits per second."""
         return self._rates.total(now)
 
     def costs(self, ceiling: int, now: float) -> tuple[float, ...]:

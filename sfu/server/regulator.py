@@ -53,9 +53,9 @@ class Regulator:
     def stats(self, subscriber: str) -> dict[str, Any]:
         """What the debug page shows of the path to one subscriber."""
         downlink, congestion = self._downlinks.get(subscriber), self._congestion(subscriber)
-        told: dict[str, Any] = {"congestion": congestion.state if congestion is not None else "none", "room_bps": None}
+        told: dict[str, Any] = {"congestion": congestion.state if congestion is not None else "none", "takes_bps": None}
         if downlink is not None:
-            told["room_bps"] = None if downlink.capacity_bps is None else round(downlink.capacity_bps)
+            told["takes_bps"] = None if downlink.capacity_bps is None else round(downlink.capacity_bps)
             told |= {"probes": downlink.probes, "failed_probes": downlink.failures}
         return told
 

@@ -81,10 +81,10 @@ async def _watch() -> None:
 
             try:
                 await shows(lambda width: width == WIDTH, 30)
-                assert path() == {"congestion": "none", "room_bps": None}
+                assert path() == {"congestion": "none", "takes_bps": None}
                 network.rate = BITRATE / 3
                 await shows(lambda width: width < WIDTH, 30)
-                assert path()["room_bps"] < BITRATE / 2
+                assert path()["takes_bps"] < BITRATE / 2
                 network.rate = inf
                 await shows(lambda width: width == WIDTH, 60)
             finally:

@@ -44,6 +44,8 @@ class OutcomeReader:
         begin = max(skip, behind - SIZE)
         times, octets = sent.times, sent.octets
         outcomes: list[Outcome] = []
+        if not times:
+            return outcomes
         for delta in deltas[:begin]:
             if delta is not None:
                 ticks += delta

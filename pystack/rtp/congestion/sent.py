@@ -1,11 +1,12 @@
 """When each numbered packet of the transport went, and how large it was, for a while.
 
-Two rings of plain numbers: nothing is made per packet. Called by the send streams for each packet, retransmissions and
-padding included.
+Two rings of plain numbers, 48 KiB together: nothing is made per packet. Called by the send streams for each packet,
+retransmissions and padding included.
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import Final
 
 __all__ = ["MASK", "SIZE", "SentPackets"]
@@ -26,8 +27,8 @@ class SentPackets:
 
     def __init__(self, following: int) -> None:
         self.following = following
-        self.times = [-1.0] * SIZE
-        self.octets = [0] * SIZE
+        self.times = array("d")
+        self.octets = array("I")
 
     def note(self, following: int, octets: int, now: float) -> None:
         """A packet of so many octets went; ``following`` is the number of the next one. Hot."""
@@ -35,6 +36,9 @@ class SentPackets:
             return  # it has no number: its section did not agree to the extension
         self.following = following
         at = following & MASK
+        if not self.times:  # most connections never send any media
+            self.times.extend((-1.0,) * SIZE)
+            self.octets.extend((0,) * SIZE)
         self.times[at] = now
         self.octets[at] = octets
 
@@ -44,7 +48,7 @@ class SentPackets:
         The plain twin of what :class:`pystack.rtp.congestion.outcomes.OutcomeReader` does for many at once.
         """
         behind = (self.following - number) & 0xFFFF
-        if not 0 < behind <= SIZE:
+        if not 0 < behind <= SIZE or not self.times:
             return None
         at = (number + 1) & MASK
         time = self.times[at]

@@ -77,9 +77,9 @@ function trackRow(room, sid, track, names, now) {
 
 function person(each) {
   const connected = each.transport?.connection === "connected" && each.signalling === "there";
-  const room = each.path.room_bps === null ? "" : `room for ${bitrate(each.path.room_bps)}`;
+  const takes = each.path.takes_bps === null ? "" : `path takes ${bitrate(each.path.takes_bps)}`;
   const path = each.path.congestion === "none" ? "" : each.path.congestion.replace("-", " ");
-  const details = [each.state.toLowerCase(), each.signalling === "there" ? "" : "signalling lost", each.transport?.publishes_on ? "two connections" : "", path, room];
+  const details = [each.state.toLowerCase(), each.signalling === "there" ? "" : "signalling lost", each.transport?.publishes_on ? "two connections" : "", path, takes];
   return element("li", {class: "pill state", "data-state": connected ? "connected" : "interrupted", title: each.sid},
     element("b", {}, each.name || each.identity), ` ${details.filter(Boolean).join(" · ")}`);
 }

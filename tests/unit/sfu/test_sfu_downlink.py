@@ -230,6 +230,16 @@ def test_a_track_that_comes_or_changes_is_counted_at_once():
     assert not path.downlink.active, "what is wanted fits"
 
 
+def test_a_track_that_comes_while_the_path_is_full_is_counted_too():
+    camera, other = Flow(CAMERA), Flow(CAMERA)
+    downlink = Downlink()
+    full = Congestion(state="congested", capacity_bps=600_000)
+    downlink.congested(full, [camera], 0.0)
+    assert camera.given == 1
+    downlink.tick(full, [camera, other], 0.1)
+    assert camera.cost + other.cost <= 600_000
+
+
 def test_a_warning_ends_a_probe_and_waits():
     camera = Flow(CAMERA)
     downlink = Downlink()
