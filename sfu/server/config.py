@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import attrs
 import yaml
@@ -45,6 +46,8 @@ class Config:
     congestion_control: bool = True
     empty_timeout: float = 300.0
     departure_timeout: float = 20.0
+    webhook_urls: tuple[str, ...] = ()
+    webhook_key: str = ""
     log_level: str = "info"
     log_format: str = "console"
     dev: bool = False
@@ -154,6 +157,15 @@ def _addresses(value: Any) -> tuple[str, ...]:
     return addresses
 
 
+def _urls(value: Any) -> tuple[str, ...]:
+    urls = tuple(_list(value))
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{url!r} is not a web address; give one such as https://example.com/hook")
+    return urls
+
+
 def _keys(value: Any) -> dict[str, str]:
     pairs: dict[str, str] = {}
     if isinstance(value, Mapping):
@@ -213,6 +225,8 @@ SETTINGS: Final = (
     ),
     Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),
     Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),
+    Setting("webhook_urls", _urls, "web addresses that are told what happens in rooms, as LiveKit's webhooks"),
+    Setting("webhook_key", str, "the API key that webhooks are signed with; the first one when left out"),
     Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
     Setting("log_format", _one_of("console", "json"), "console or json"),
 )
@@ -251,6 +265,9 @@ def load(
             "keys: there is no API key, so nobody could join. Set one with --keys KEY:SECRET, SFU_KEYS or in the "
             "file under 'keys:', or start with --dev for a development key."
         )
+    if config.webhook_key and config.webhook_key not in config.keys:
+        known = ", ".join(config.keys)
+        raise ConfigError(f"webhook_key: {config.webhook_key!r} is not one of the API keys; known are: {known}")
     return config
 
 

@@ -46,6 +46,7 @@ from sfu.server.regulator import Regulator
 from sfu.server.socket import SignalSocket
 from sfu.server.stream_log import StreamLog
 from sfu.signal import ClientHello, Offer
+from sfu.telemetry import is_told
 from sfu.tracks import OfferedSection, SectionPlan
 
 __all__ = ["RoomHost"]
@@ -63,12 +64,17 @@ class RoomHost:
     """
 
     def __init__(
-        self, room: Room, open_media: Callable[[MediaOwner], MediaSession], on_end: Callable[[RoomHost], None]
+        self,
+        room: Room,
+        open_media: Callable[[MediaOwner], MediaSession],
+        on_end: Callable[[RoomHost], None],
+        on_event: Callable[[Any], None],
     ) -> None:
         self.room = room
         self.routes = RouteTable()
         self.open_media = open_media
         self._on_end: Callable[[RoomHost], None] | None = on_end
+        self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._members: dict[str, Member] = {}
         self.regulator = Regulator(self.routes, self._congestion)
@@ -225,6 +231,8 @@ class RoomHost:
                 events = self.room.take_events()
                 for event in events:
                     self._carry_out(event)
+                    if is_told(event):
+                        self._on_event(event)
                 if not frames and not events:
                     break
         finally:

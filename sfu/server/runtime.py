@@ -22,11 +22,14 @@ from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
 from sfu.server.socket import SignalSocket
 from sfu.signal import ClientHello
+from sfu.telemetry import Webhooks
 
 __all__ = ["Refused", "Runtime"]
 
 _HISTORY_BYTES: Final = 256_000_000
 """What all members together may hold of sent packets, in case they are asked for again."""
+_FAREWELL: Final = 2.0
+"""Seconds in which webhooks may still be told of the end."""
 _MAX_CAPABILITIES: Final = 64
 """What a client may list of what it can; everybody in the room is told."""
 
@@ -40,6 +43,7 @@ class Runtime:
 
     Attributes:
         config: the settings in use.
+        webhooks: who is told what happens.
         version: of the server, announced to clients.
     """
 
@@ -61,6 +65,8 @@ class Runtime:
         self._epoch = time.time() - self._loop.time()
         self._rooms: dict[str, RoomHost] = {}
         self._closing = False
+        key = config.webhook_key or next(iter(config.keys), "")
+        self.webhooks = Webhooks(config.webhook_urls, key, config.keys.get(key, ""))
         self._log = structlog.get_logger("sfu")
 
     def check(self, room: str, admission: Admission) -> None:
@@ -102,7 +108,7 @@ class Runtime:
         host = self._rooms.get(room)
         if host is None:
             core = Room(room, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
-            host = self._rooms[room] = RoomHost(core, self._open_media, self._ended)
+            host = self._rooms[room] = RoomHost(core, self._open_media, self._ended, self.webhooks.put)
         try:
             return host, host.join(admission, hello, socket)
         except RoomFull as error:
@@ -119,19 +125,21 @@ class Runtime:
         return None if member is None else (host, member)
 
     async def close(self) -> None:
-        """Tell every client that the server goes away, and let that go out; bounded."""
+        """Tell every client, and every webhook, that the server goes away, and let that go out; bounded."""
         self._closing = True
         sockets: list[SignalSocket] = []
         for host in list(self._rooms.values()):
             sockets.extend(host.end(LeaveReason.SERVER_SHUTDOWN))
         if sockets:
             await asyncio.gather(*(socket.wait_finished() for socket in sockets))
+        await self.webhooks.close(_FAREWELL)
 
     def stats(self) -> dict[str, Any]:
         """What the server is doing, for the debug page."""
         return {
             "version": self.version,
             "rooms": [host.stats() for host in self._rooms.values()],
+            "webhooks": self.webhooks.stats(),
             "media": {"addresses": [f"{host}:{port}" for host, port in self._mux.addresses]}
             | {"sessions": len(self._mux), "counters": dict(self._mux.counters())},
         }
