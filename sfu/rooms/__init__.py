@@ -1,5 +1,6 @@
 """The control core of a room: who is here, what they publish, what they receive; no socket, no clock, no task."""
 
+from sfu.rooms.administration import Administration, RequestRefused
 from sfu.rooms.events import (
     AnswerArrived,
     CandidateArrived,
@@ -27,6 +28,7 @@ from sfu.rooms.room import Room
 from sfu.rooms.roster import Roster
 
 __all__ = [
+    "Administration",
     "Admission",
     "AnswerArrived",
     "CandidateArrived",
@@ -40,6 +42,7 @@ __all__ = [
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantState",
+    "RequestRefused",
     "Room",
     "RoomEvent",
     "RoomFinished",

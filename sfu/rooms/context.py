@@ -26,6 +26,7 @@ class RoomContext:
         created_at: Unix time in seconds.
         events: what ``take_events`` will hand over.
         number: of the latest numbered event.
+        metadata: what its owner says of the room.
         unoffered: session ids of those to whom we may have something new to offer, as keys in the order of arrival.
         demand: tracks for which the demand may have changed, with their publishers, since that was looked at last.
     """
@@ -42,12 +43,13 @@ class RoomContext:
     timers: TimerSet = attrs.field(factory=TimerSet)
     events: list[Any] = attrs.field(factory=list)
     number: int = 0
+    metadata: str = ""
     unoffered: dict[str, None] = attrs.field(factory=dict)
     demand: dict[str, str] = attrs.field(factory=dict)
 
     def room_message(self) -> models.Room:
         """The room as of this moment."""
-        return room_message(self.sid, self.name, self.created_at, self.roster)
+        return room_message(self.sid, self.name, self.created_at, self.roster, self.metadata, self.options)
 
     def tell(self, event: type[Any], *details: Any) -> None:
         """Emit a numbered event with the room as of this moment."""

@@ -11,11 +11,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from livekit.protocol import rtc
+import attrs
+from livekit.protocol import models, rtc
 
 from pystack.base import Ended, Randomness
 from pystack.errors import LOCAL, DecodeError, LocalProtocolError
 from sfu.identifiers import ROOM, identifier
+from sfu.rooms.administration import Administration
 from sfu.rooms.context import RoomContext
 from sfu.rooms.data_routing import DataRouting
 from sfu.rooms.dynacast import Dynacast
@@ -45,6 +47,7 @@ class Room:
         name: chosen by whoever made it.
         sid: ``RM_…``.
         ended: nobody can join any more; a join makes a new room.
+        administration: what its owner may do to it from outside; a command like the others.
         drops: counts of what was dropped, by why.
     """
 
@@ -81,6 +84,9 @@ class Room:
             self._qualities,
             self._data,
             self._dynacast,
+        )
+        self.administration = Administration(
+            self._context, self._membership, self._negotiation, self._subscribing, self._dynacast
         )
         self._requests = Requests(
             self._context,
@@ -255,6 +261,32 @@ class Room:
             self._requests.respond(participant, rtc.RequestResponse.INVALID_REQUEST, message)
             self._membership.depart(participant, LeaveReason.STATE_MISMATCH, now, message)
 
+    def configure(
+        self,
+        now: float,
+        *,
+        metadata: str = "",
+        empty_timeout: int = 0,
+        departure_timeout: int = 0,
+        max_participants: int = 0,
+    ) -> None:
+        """Its owner chooses for this room; what is empty or 0 stays as it is.
+
+        Raises:
+            RequestRefused: the metadata are too long.
+        """
+        context, options = self._context, self._context.options
+        if metadata:
+            self.administration.set_metadata(metadata, now)
+        context.options = attrs.evolve(
+            options,
+            empty_timeout=empty_timeout or options.empty_timeout,
+            departure_timeout=departure_timeout or options.departure_timeout,
+            max_participants=max_participants or options.max_participants,
+        )
+        if empty_timeout and context.timers.armed("empty") and not len(context.roster):
+            context.timers.set("empty", now + empty_timeout)
+
     def end(self, now: float, reason: LeaveReason = LeaveReason.ROOM_CLOSED) -> None:
         """End the room: everybody leaves, and nobody comes in any more."""
         if self.ended:
@@ -268,6 +300,15 @@ class Room:
         self._context.events.append(Ended(LOCAL))
 
     # ------------------------------------------------------------------ reading
+
+    def message(self) -> models.Room:
+        """The room as LiveKit's message, as of now."""
+        return self._context.room_message()
+
+    @property
+    def max_participants(self) -> int:
+        """How many may be here; 0 for any number."""
+        return self._context.options.max_participants
 
     @property
     def roster(self) -> Roster:

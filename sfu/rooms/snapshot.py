@@ -12,13 +12,16 @@ from math import inf
 import attrs
 from livekit.protocol import models
 
+from sfu.rooms.options import RoomOptions
 from sfu.rooms.participant import Participant
 from sfu.rooms.roster import Roster
 
 __all__ = ["Announcer", "participant_message", "room_message"]
 
 
-def room_message(sid: str, name: str, created_at: float, roster: Roster) -> models.Room:
+def room_message(
+    sid: str, name: str, created_at: float, roster: Roster, metadata: str, options: RoomOptions
+) -> models.Room:
     """The room as of now; ``created_at`` is Unix time in seconds."""
     return models.Room(
         sid=sid,
@@ -27,6 +30,10 @@ def room_message(sid: str, name: str, created_at: float, roster: Roster) -> mode
         creation_time_ms=int(created_at * 1000),
         num_participants=roster.count,
         num_publishers=roster.publishers,
+        metadata=metadata,
+        empty_timeout=int(options.empty_timeout),
+        departure_timeout=int(options.departure_timeout),
+        max_participants=options.max_participants,
     )
 
 

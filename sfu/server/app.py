@@ -23,6 +23,7 @@ from sfu.server.config import DEV_KEY
 from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
+from sfu.server.room_service import PREFIX, RoomService
 from sfu.server.runtime import Refused, Runtime
 from sfu.server.socket import SignalSocket
 from sfu.signal import MAX_FRAME, ClientHello, Pace, parse_hello, request_from_text
@@ -53,6 +54,7 @@ def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
         app.router.add_get(path, _signal)
         app.router.add_get(f"{path}/validate", _validate)
     app.router.add_get("/healthz", _health)
+    app.router.add_post(PREFIX + "{method}", RoomService(runtime).handle)
     for path in _PAGES:
         app.router.add_get(path, _page)
     if runtime.config.dev:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from livekit.protocol import models
+from livekit.protocol.room import SendDataRequest
 
 from pystack import Congestion
 from pystack.base import Ended
@@ -21,6 +22,7 @@ from pystack.errors import DecodeError
 from sfu.data import DataRouter, check_packet, redirect
 from sfu.media import LOOK, WINDOW, RouteTable
 from sfu.rooms import (
+    Administration,
     Admission,
     AnswerArrived,
     CandidateArrived,
@@ -50,6 +52,8 @@ from sfu.telemetry import is_told
 from sfu.tracks import OfferedSection, SectionPlan
 
 __all__ = ["RoomHost"]
+
+T = TypeVar("T")
 
 
 class RoomHost:
@@ -204,6 +208,51 @@ class RoomHost:
         """An offer cannot be answered, or not be made."""
         self.room.negotiation_failed(member.sid, why, self._loop.time())
         self.pump()
+
+    def administer(self, command: Callable[[Administration, float], T]) -> T:
+        """Carry out what the room's owner asks.
+
+        Raises:
+            RequestRefused: it cannot be done.
+        """
+        try:
+            return command(self.room.administration, self._loop.time())
+        finally:
+            self.pump()
+
+    def configure(
+        self, *, metadata: str, empty_timeout: int, departure_timeout: int, max_participants: int
+    ) -> models.Room:
+        """Take what the room's owner chose, and return the room.
+
+        Raises:
+            RequestRefused: it cannot be done.
+        """
+        self.room.configure(
+            self._loop.time(),
+            metadata=metadata,
+            empty_timeout=empty_timeout,
+            departure_timeout=departure_timeout,
+            max_participants=max_participants,
+        )
+        self.pump()
+        return self.room.message()
+
+    def delete(self) -> None:
+        """End the room at its owner's wish."""
+        self.end(LeaveReason.ROOM_DELETED)
+
+    def send_data(self, asked: SendDataRequest) -> None:
+        """Deliver data of the room's owner, to everybody or to those who are named."""
+        reliable = asked.kind == models.DataPacket.RELIABLE
+        user = models.UserPacket(payload=asked.data, topic=asked.topic or None)
+        packet = models.DataPacket(
+            kind=asked.kind, user=user, destination_identities=asked.destination_identities
+        ).SerializeToString()
+        named = frozenset(asked.destination_identities) | frozenset(asked.destination_sids)
+        for member in self._members.values():
+            if not named or member.identity in named or member.sid in named:
+                member.outbound.data.deliver("_reliable" if reliable else "_lossy", packet)
 
     def end(self, reason: LeaveReason) -> list[SignalSocket]:
         """End the room; return the sockets that are still being flushed."""

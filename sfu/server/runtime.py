@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import attrs
@@ -83,10 +85,9 @@ class Runtime:
         if self._closing:
             raise Refused("the server is shutting down; try again in a moment")
         host = self._rooms.get(room)
-        limit = self.config.max_rooms
-        if host is None and limit and len(self._rooms) >= limit:
-            raise Refused(f"the server has {limit} rooms already, which is its limit (max_rooms)")
-        limit = self.config.max_participants
+        if host is None:
+            self._check_rooms()
+        limit = self.config.max_participants if host is None else host.room.max_participants
         if (
             host is not None
             and limit
@@ -105,14 +106,31 @@ class Runtime:
             Refused: as :meth:`check`.
         """
         self.check(room, admission)
-        host = self._rooms.get(room)
-        if host is None:
-            core = Room(room, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
-            host = self._rooms[room] = RoomHost(core, self._open_media, self._ended, self.webhooks.put)
+        host = self.open_room(room)
         try:
             return host, host.join(admission, hello, socket)
         except RoomFull as error:
             raise Refused(str(error)) from None
+
+    def open_room(self, name: str) -> RoomHost:
+        """The room of this name, which is made if there is none.
+
+        Raises:
+            Refused: the server is closing, or has as many rooms as it may have.
+        """
+        host = self._rooms.get(name)
+        if host is None:
+            if self._closing:
+                raise Refused("the server is shutting down; try again in a moment")
+            self._check_rooms()
+            core = Room(name, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
+            host = self._rooms[name] = RoomHost(core, self._open_media, self._ended, self.webhooks.put)
+        return host
+
+    @property
+    def hosts(self) -> Mapping[str, RoomHost]:
+        """The open rooms, by name."""
+        return MappingProxyType(self._rooms)
 
     def resume(
         self, room: str, admission: Admission, hello: ClientHello, socket: SignalSocket
@@ -143,6 +161,11 @@ class Runtime:
             "media": {"addresses": [f"{host}:{port}" for host, port in self._mux.addresses]}
             | {"sessions": len(self._mux), "counters": dict(self._mux.counters())},
         }
+
+    def _check_rooms(self) -> None:
+        limit = self.config.max_rooms
+        if limit and len(self._rooms) >= limit:
+            raise Refused(f"the server has {limit} rooms already, which is its limit (max_rooms)")
 
     def _open_media(self, owner: MediaOwner) -> MediaSession:
         return MediaSession(attrs.evolve(self._peer, mux=self._mux), owner, self._loop.time)

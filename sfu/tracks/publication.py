@@ -45,11 +45,14 @@ class Publications:
         """The live track with this sid."""
         return self._live.get(sid)
 
+    def find(self, sid: str) -> TrackInfo | None:
+        """The track with this sid, live or on its way to be."""
+        tables = (self._live, self._pending, self._matched)
+        return next((info for table in tables for info in table.values() if info.sid == sid), None)
+
     def knows(self, sid: str) -> bool:
         """Whether the track is live, or on its way to be."""
-        return sid in self._live or any(
-            info.sid == sid for table in (self._pending, self._matched) for info in table.values()
-        )
+        return self.find(sid) is not None
 
     def first_subscriber(self, sid: str) -> bool:
         """A live track flows to somebody; whether that is for the first time (its publisher is told once)."""
@@ -136,6 +139,12 @@ class Publications:
         for info in new:
             self._live[info.sid] = info
         return new, ended
+
+    def end(self, sids: Iterable[str]) -> list[TrackInfo]:
+        """These tracks end, whatever the client sends; return those that were live."""
+        ended = [info for sid in sids if (info := self._live.pop(sid, None)) is not None]
+        self._subscribed.difference_update(info.sid for info in ended)
+        return ended
 
     def by_mid(self) -> dict[str, str]:
         """``{mid: sid}`` of the live tracks."""
