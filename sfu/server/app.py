@@ -27,6 +27,7 @@ from sfu.server.room_service import PREFIX, RoomService
 from sfu.server.runtime import Refused, Runtime
 from sfu.server.socket import SignalSocket
 from sfu.signal import MAX_FRAME, ClientHello, Pace, parse_hello, request_from_text
+from sfu.telemetry import CONTENT_TYPE
 
 __all__ = ["HEARTBEAT", "make_app"]
 
@@ -55,6 +56,8 @@ def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
         app.router.add_get(f"{path}/validate", _validate)
     app.router.add_get("/healthz", _health)
     app.router.add_post(PREFIX + "{method}", RoomService(runtime).handle)
+    if runtime.config.metrics:
+        app.router.add_get("/metrics", _metrics)
     for path in _PAGES:
         app.router.add_get(path, _page)
     if runtime.config.dev:
@@ -189,6 +192,11 @@ async def _page(request: web.Request) -> web.StreamResponse:
 
 async def _health(request: web.Request) -> web.Response:
     return web.json_response({"status": "ok", "version": request.app[_RUNTIME].version})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    text = request.app[_RUNTIME].metrics.text()
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
 async def _dev_token(request: web.Request) -> web.Response:

@@ -48,6 +48,7 @@ class Config:
     departure_timeout: float = 20.0
     webhook_urls: tuple[str, ...] = ()
     webhook_key: str = ""
+    metrics: bool = False
     log_level: str = "info"
     log_format: str = "console"
     dev: bool = False
@@ -227,6 +228,7 @@ SETTINGS: Final = (
     Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),
     Setting("webhook_urls", _urls, "web addresses that are told what happens in rooms, as LiveKit's webhooks"),
     Setting("webhook_key", str, "the API key that webhooks are signed with; the first one when left out"),
+    Setting("metrics", _switch, "on or off: tell Prometheus what the server does, at /metrics"),
     Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
     Setting("log_format", _one_of("console", "json"), "console or json"),
 )

@@ -50,6 +50,11 @@ class Regulator:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def limited(self) -> int:
+        """How many paths do not take everything."""
+        return sum(each.active for each in self._downlinks.values())
+
     def stats(self, subscriber: str) -> dict[str, Any]:
         """What the debug page shows of the path to one subscriber."""
         downlink, congestion = self._downlinks.get(subscriber), self._congestion(subscriber)

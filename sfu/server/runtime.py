@@ -24,7 +24,7 @@ from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
 from sfu.server.socket import SignalSocket
 from sfu.signal import ClientHello
-from sfu.telemetry import Webhooks
+from sfu.telemetry import Census, Metrics, Webhooks
 
 __all__ = ["Refused", "Runtime"]
 
@@ -46,6 +46,7 @@ class Runtime:
     Attributes:
         config: the settings in use.
         webhooks: who is told what happens.
+        metrics: the numbers of the server.
         version: of the server, announced to clients.
     """
 
@@ -69,6 +70,7 @@ class Runtime:
         self._closing = False
         key = config.webhook_key or next(iter(config.keys), "")
         self.webhooks = Webhooks(config.webhook_urls, key, config.keys.get(key, ""))
+        self.metrics = Metrics(version, self._count)
         self._log = structlog.get_logger("sfu")
 
     def check(self, room: str, admission: Admission) -> None:
@@ -124,7 +126,7 @@ class Runtime:
                 raise Refused("the server is shutting down; try again in a moment")
             self._check_rooms()
             core = Room(name, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
-            host = self._rooms[name] = RoomHost(core, self._open_media, self._ended, self.webhooks.put)
+            host = self._rooms[name] = RoomHost(core, self._open_media, self._ended, self._told)
         return host
 
     @property
@@ -169,6 +171,23 @@ class Runtime:
 
     def _open_media(self, owner: MediaOwner) -> MediaSession:
         return MediaSession(attrs.evolve(self._peer, mux=self._mux), owner, self._loop.time)
+
+    def _told(self, event: Any) -> None:
+        self.metrics.note(event)
+        self.webhooks.put(event)
+
+    def _count(self) -> Census:
+        hosts = list(self._rooms.values())
+        routes = [track for host in hosts for track in host.routes]
+        return Census(
+            rooms=len(hosts),
+            participants=sum(host.room.roster.count for host in hosts),
+            tracks={kind: sum(track.kind == kind for track in routes) for kind in ("audio", "video")},
+            subscriptions=sum(len(track.downs) for track in routes),
+            limited=sum(host.regulator.limited for host in hosts),
+            traffic=dict(self._mux.counters()),
+            webhooks=self.webhooks.stats(),
+        )
 
     def _ended(self, host: RoomHost) -> None:
         # A room that ends takes nobody in any more, so a join meanwhile has made a new one under this name.

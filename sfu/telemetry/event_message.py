@@ -16,7 +16,7 @@ from sfu.rooms import (
     TrackUnpublished,
 )
 
-__all__ = ["event_message", "is_told"]
+__all__ = ["event_message", "event_name", "is_told"]
 
 _NAMES: Final[dict[type, str]] = {
     RoomStarted: "room_started",
@@ -34,6 +34,11 @@ def is_told(event: Any) -> bool:
     return type(event) in _NAMES
 
 
+def event_name(event: Any) -> str:
+    """What webhooks call it."""
+    return _NAMES[type(event)]
+
+
 def event_message(event: Any, at: float) -> webhook.WebhookEvent:
     """Return the message for an event that happened ``at`` (Unix time in seconds).
 
@@ -41,7 +46,7 @@ def event_message(event: Any, at: float) -> webhook.WebhookEvent:
     missing.
     """
     message = webhook.WebhookEvent(
-        event=_NAMES[type(event)], room=event.room, id=f"EV_{event.room.sid}_{event.number}", created_at=int(at)
+        event=event_name(event), room=event.room, id=f"EV_{event.room.sid}_{event.number}", created_at=int(at)
     )
     if not isinstance(event, RoomStarted | RoomFinished):
         message.participant.CopyFrom(event.participant)
