@@ -19,7 +19,8 @@ GONE = 25.0
 
 def test_a_killed_browser_is_seen_to_leave_and_nothing_of_it_is_kept(run):
     async def body():
-        async with serving() as server, Driver() as driver:
+        # How much is known of the path to those who stay depends on how busy this machine is; not the point here.
+        async with serving(congestion_control=False) as server, Driver() as driver:
             # One page comes and goes first, so that what is made once for all is there at the first count.
             first, second, doomed = await asyncio.gather(*(driver.launch("chromium") for _ in range(3)))
             ada = await join(first, server, "Ada")

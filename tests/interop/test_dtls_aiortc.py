@@ -70,7 +70,8 @@ def wire(theirs: Any, role: str, *, options: DtlsOptions = DEFAULT, lie: bool = 
     transport = theirs.RTCDtlsTransport(wire, [other])
     transport._set_role("server" if role == "client" else "client")
     value = other.getFingerprints()[0].value
-    engine.trust([("sha-256", value[:-2] + "00" if lie and value[-2:] != "00" else value)], time.monotonic())
+    wrong = value[:-2] + ("01" if value.endswith("00") else "00")
+    engine.trust([("sha-256", wrong if lie else value)], time.monotonic())
     ours = theirs.RTCDtlsParameters(
         fingerprints=[theirs.RTCDtlsFingerprint(algorithm="sha-256", value=certificate.fingerprint())]
     )
