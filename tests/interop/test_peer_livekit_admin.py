@@ -11,8 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))  # for e2e_harness
 
-from sfu.server.auth import make_token
 from tests.e2e.e2e_harness.room import own_address, serving
+from tests.interop.livekit_rooms import enter
 
 pytestmark = [pytest.mark.component("livekit"), pytest.mark.timeout(120)]
 
@@ -59,14 +59,7 @@ async def _administer() -> None:
     from livekit import api, rtc
 
     async with serving(keys={KEY: SECRET}, media_addresses=(own_address(),)) as server:
-
-        async def enter(identity: str) -> Any:
-            room = rtc.Room()
-            token = make_token(KEY, SECRET, identity=identity, room="test", name=identity)
-            await room.connect(server.url.replace("http", "ws", 1), token)
-            return room
-
-        ada, grace = await enter("ada"), await enter("grace")
+        ada, grace = [await enter(server, name, key=KEY, secret=SECRET) for name in ("ada", "grace")]
         at_ada, at_grace = Seen(ada), Seen(grace)
         source = rtc.AudioSource(48000, 1)
         track = rtc.LocalAudioTrack.create_audio_track("voice", source)

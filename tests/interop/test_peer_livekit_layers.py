@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))  # for e2e_harness
 
-from sfu.server.auth import make_token
-from sfu.server.config import DEV_KEY, DEV_SECRET
 from tests.e2e.e2e_harness.room import own_address, serving, until
+from tests.interop.livekit_rooms import enter, watching
 
 pytestmark = [pytest.mark.component("livekit"), pytest.mark.timeout(120)]
 
@@ -35,15 +33,7 @@ async def _choose(codec: str, mode: str, dual: bool) -> None:
     from livekit import rtc
 
     async with serving(media_addresses=(own_address(),)) as server:
-
-        async def enter(identity: str):
-            room = rtc.Room()
-            token = make_token(DEV_KEY, DEV_SECRET, identity=identity, room="test", name=identity)
-            options = rtc.RoomOptions(single_peer_connection=not dual)
-            await room.connect(server.url.replace("http", "ws", 1), token, options)
-            return room
-
-        ada, grace = await enter("ada"), await enter("grace")
+        ada, grace = [await enter(server, name, dual=dual) for name in ("ada", "grace")]
         subscribed = asyncio.get_running_loop().create_future()
         grace.on("track_subscribed", lambda track, publication, _: subscribed.set_result((track, publication)))
         source = rtc.VideoSource(WIDTH, HEIGHT)
@@ -60,16 +50,11 @@ async def _choose(codec: str, mode: str, dual: bool) -> None:
             ),
         )
         received, publication = await asyncio.wait_for(subscribed, 20)
-        widths: list[int] = []
-
-        async def watch() -> None:
-            async for event in rtc.VideoStream.from_track(track=received):
-                widths.append(event.frame.width)
-
-        watching = asyncio.create_task(watch())
         room = server.runtime.stats()["rooms"][0]
         assert ["publishes_on" in each["transport"] for each in room["participants"]] == [dual, dual]
-        try:
+        track = asyncio.get_running_loop().create_future()
+        track.set_result(received)
+        async with watching(ada, grace, filming, track) as widths:
             for quality, width in ((2, WIDTH), (1, WIDTH // 2), (0, WIDTH // 4), (2, WIDTH)):
                 publication.set_video_quality(quality)
                 await until(
@@ -80,14 +65,6 @@ async def _choose(codec: str, mode: str, dual: bool) -> None:
             [sent] = server.runtime.stats()["rooms"][0]["tracks"].values()
             [down] = sent["subscribers"].values()
             assert (down["spatial_layer"], down["drops"]) == (2, {})
-        finally:
-            filming.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await filming
-            await ada.disconnect()
-            await grace.disconnect()
-            await asyncio.wait([watching], timeout=10)
-            watching.cancel()
 
 
 async def _film(rtc, source) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import sys
 from math import inf
@@ -13,9 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))  # for e2e_harness
 
-from sfu.server.auth import make_token
-from sfu.server.config import DEV_KEY, DEV_SECRET
 from tests.e2e.e2e_harness.room import LOOPBACK, own_address, serving, until
+from tests.interop.livekit_rooms import enter, watching
 from tests.interop.thin_network import ThinNetwork
 
 pytestmark = [pytest.mark.component("livekit"), pytest.mark.timeout(180)]
@@ -40,14 +38,7 @@ async def _watch() -> None:
     async with serving(**settings) as server:
         [(_, port)] = server.media
         async with ThinNetwork.open((own_address(), port), (LOOPBACK, port)) as network:
-
-            async def enter(identity: str):
-                room = rtc.Room()
-                token = make_token(DEV_KEY, DEV_SECRET, identity=identity, room="test", name=identity)
-                await room.connect(server.url.replace("http", "ws", 1), token, rtc.RoomOptions())
-                return room
-
-            ada, grace = await enter("ada"), await enter("grace")
+            ada, grace = [await enter(server, name) for name in ("ada", "grace")]
             subscribed = asyncio.get_running_loop().create_future()
             grace.on("track_subscribed", lambda track, *_: subscribed.set_result(track))
             source = rtc.VideoSource(WIDTH, HEIGHT)
@@ -61,25 +52,19 @@ async def _watch() -> None:
                     video_encoding=rtc.VideoEncoding(max_bitrate=BITRATE, max_framerate=FPS),
                 ),
             )
-            widths: list[int] = []
-
-            async def watch() -> None:
-                async for event in rtc.VideoStream.from_track(track=await asyncio.wait_for(subscribed, 20)):
-                    widths.append(event.frame.width)
-
-            watching = asyncio.create_task(watch())
 
             def path() -> dict[str, object]:
                 people = server.runtime.stats()["rooms"][0]["participants"]
                 return next(each["path"] for each in people if each["identity"] == "grace")
 
-            async def shows(wanted, seconds: float) -> None:
-                def last() -> bool:
-                    return len(widths) >= 5 and all(wanted(width) for width in widths[-5:])
+            async with watching(ada, grace, filming, asyncio.wait_for(subscribed, 20)) as widths:
 
-                await until(lambda: _true(last()), seconds, f"shown: {widths[-5:]}; {path()}")
+                async def shows(wanted, seconds: float) -> None:
+                    def last() -> bool:
+                        return len(widths) >= 5 and all(wanted(width) for width in widths[-5:])
 
-            try:
+                    await until(lambda: _true(last()), seconds, f"shown: {widths[-5:]}; {path()}")
+
                 await shows(lambda width: width == WIDTH, 30)
                 assert path() == {"congestion": "none", "takes_bps": None}
                 network.rate = BITRATE / 3
@@ -87,14 +72,6 @@ async def _watch() -> None:
                 assert path()["takes_bps"] < BITRATE / 2
                 network.rate = inf
                 await shows(lambda width: width == WIDTH, 60)
-            finally:
-                filming.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await filming
-                await ada.disconnect()
-                await grace.disconnect()
-                await asyncio.wait([watching], timeout=10)
-                watching.cancel()
 
 
 async def _film(rtc, source) -> None:
