@@ -19,6 +19,7 @@ from typing import Final
 from pystack.aio.path import DatagramPath
 from pystack.aio.transport import GatheringState, IceParameters, IceState, IceTransport, SelectedPair, StunTap
 from pystack.errors import LocalProtocolError, Reason, TransportLost
+from pystack.testing.carrier import LinkCarrier
 from pystack.testing.link import Link, LinkOptions
 
 __all__ = ["MemoryNetwork", "MemoryPath", "MemoryTransport", "memory_paths"]
@@ -30,43 +31,6 @@ _FAILED_AFTER: Final = 15.0
 
 def _nothing(*_: object) -> None:
     pass
-
-
-class _Carrier:
-    """One direction between two paths: a link, and the loop timer that empties it."""
-
-    def __init__(self, link: Link[bytes], deliver: Callable[[list[bytes], float], None]) -> None:
-        self.link = link
-        self._deliver = deliver
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def put(self, data: bytes) -> None:
-        self.link.put(data, len(data), self._loop.time())
-        self._arm()
-
-    def _arm(self) -> None:
-        at = self.link.deadline
-        if self._timer is not None:
-            if self._timer.when() <= at:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if at < float("inf"):
-            self._timer = self._loop.call_at(at, self._arrive)
-
-    def _arrive(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        arrived = self.link.take(now)
-        self._arm()
-        if arrived:
-            self._deliver(arrived, now)
-
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class MemoryPath:
@@ -84,7 +48,7 @@ class MemoryPath:
         self.buffer = buffer
         self.peer: MemoryPath | None = None
         self._loop = asyncio.get_running_loop()
-        self._carrier = _Carrier(link, self._to_peer)
+        self._carrier = LinkCarrier(link, self._to_peer)
         self._waiting: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -203,7 +167,7 @@ class MemoryTransport:
         self._gathering: GatheringState = "new"
         self._reason: Reason | None = None
         self._path = MemoryPath(self.link)
-        self._path._carrier = _Carrier(self.link, self._arrive_there)
+        self._path._carrier = LinkCarrier(self.link, self._arrive_there)
         self._local = IceParameters(network._name(self), f"password-of-{number:010d}", lite)
         self._remote: IceParameters | None = None
         self._former: tuple[IceParameters, IceParameters | None, GatheringState] | None = None

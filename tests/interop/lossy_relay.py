@@ -8,8 +8,10 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from math import inf
 from typing import cast
+
+from pystack.testing.carrier import LinkCarrier
+from pystack.testing.link import Link
 
 __all__ = ["LossyRelay"]
 
@@ -22,20 +24,19 @@ class LossyRelay(asyncio.DatagramProtocol):
     Attributes:
         loss: the share of datagrams that is lost, each way.
         jitter: each datagram is late by up to so many seconds, whatever came before it.
-        rate, queue: bits a second that pass on the way down, and bytes that may wait for it; more is lost.
+        link: what the way down does besides, at first nothing.
         passed, lost: datagrams by direction, ``"up"`` (to us) or ``"down"``.
     """
 
     def __init__(self, seed: int) -> None:
         self.loss = 0.0
         self.jitter = 0.0
-        self.rate = inf
-        self.queue = 50_000
-        self._free_at = 0.0
         self.passed: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._loop = asyncio.get_running_loop()
+        self.link: Link[bytes] = Link()
+        self._down = LinkCarrier(self.link, self._deliver)
         self._us: tuple[str, int] | None = None
         self._other: tuple[str, int] | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -51,6 +52,7 @@ class LossyRelay(asyncio.DatagramProtocol):
             yield relay
         finally:
             transport.close()
+            relay._down.close()
 
     def rewrite(self, sdp: str) -> str:
         """Our description with our one address replaced by the relay's."""
@@ -78,22 +80,22 @@ class LossyRelay(asyncio.DatagramProtocol):
         if self._random.random() < self.loss:
             self.lost[way] += 1
             return
-        late = self._wait(len(data)) if way == "down" and self.rate < inf else 0.0
-        if late * self.rate / 8 > self.queue:
-            self.lost[way] += 1
-            return
         self.passed[way] += 1
-        if late:
-            self._free_at = self._loop.time() + late
-            self._loop.call_later(late, self._send, data, target)
-        elif self.jitter:
-            self._loop.call_later(self._random.random() * self.jitter, self._send, data, target)
+        if self.jitter:
+            self._loop.call_later(self._random.random() * self.jitter, self._forward, way, data, target)
+        else:
+            self._forward(way, data, target)
+
+    def _forward(self, way: str, data: bytes, target: tuple[str, int]) -> None:
+        if way == "down":
+            self._down.put(data)
         else:
             self._send(data, target)
 
-    def _wait(self, size: int) -> float:
-        """How long from now until so many bytes more have gone."""
-        return max(0.0, self._free_at - self._loop.time()) + size * 8 / self.rate
+    def _deliver(self, arrived: list[bytes], now: float) -> None:
+        if self._other is not None:
+            for data in arrived:
+                self._send(data, self._other)
 
     def _send(self, data: bytes, target: tuple[str, int]) -> None:
         if self._transport is not None and not self._transport.is_closing():

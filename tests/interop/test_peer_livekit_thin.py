@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from math import inf
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "e2e"))  # for e2e_harness
 
+from pystack.testing.link import LinkOptions
 from tests.e2e.e2e_harness.room import LOOPBACK, own_address, serving, until
 from tests.interop.livekit_rooms import enter, watching
 from tests.interop.thin_network import ThinNetwork
@@ -67,10 +67,10 @@ async def _watch() -> None:
 
                 await shows(lambda width: width == WIDTH, 30)
                 assert path() == {"congestion": "none", "takes_bps": None}
-                network.rate = BITRATE / 3
+                network.options = LinkOptions(rate_bps=BITRATE / 3, queue=60_000)
                 await shows(lambda width: width < WIDTH, 30)
                 assert path()["takes_bps"] < BITRATE / 2
-                network.rate = inf
+                network.options = LinkOptions()
                 await shows(lambda width: width == WIDTH, 60)
 
 

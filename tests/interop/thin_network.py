@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from math import inf
 from typing import cast
+
+from pystack.testing.carrier import LinkCarrier
+from pystack.testing.link import Link, LinkOptions
 
 __all__ = ["ThinNetwork"]
 
@@ -21,15 +23,11 @@ class ThinNetwork(asyncio.DatagramProtocol):
     """``async with ThinNetwork.open(here, server) as network``.
 
     Attributes:
-        rate: bits a second that each client gets.
-        queue: bytes that may wait for it; more is lost.
-        lost: datagrams that did not fit.
+        options: of the link down to each client; replace them at any time.
     """
 
     def __init__(self, server: Address) -> None:
-        self.rate = inf
-        self.queue = 60_000
-        self.lost = 0
+        self._options = LinkOptions()
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._flows: dict[Address, _Flow] = {}
@@ -49,6 +47,16 @@ class ThinNetwork(asyncio.DatagramProtocol):
             for flow in network._flows.values():
                 flow.close()
 
+    @property
+    def options(self) -> LinkOptions:
+        return self._options
+
+    @options.setter
+    def options(self, value: LinkOptions) -> None:
+        self._options = value
+        for flow in self._flows.values():
+            flow.link.options = value
+
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """From a client: on to the server."""
         flow = self._flows.get(addr)
@@ -67,12 +75,13 @@ class _Flow(asyncio.DatagramProtocol):
     """One client."""
 
     def __init__(self, network: ThinNetwork, client: Address) -> None:
+        self.link: Link[bytes] = Link(network.options)
         self._network = network
         self._client = client
         self._loop = asyncio.get_running_loop()
+        self._down = LinkCarrier(self.link, self._deliver)
         self._transport: asyncio.DatagramTransport | None = None
         self._early: list[bytes] = []
-        self._free_at = 0.0
 
     async def begin(self, server: Address) -> None:
         transport, _ = await self._loop.create_datagram_endpoint(lambda: self, remote_addr=server)
@@ -87,17 +96,13 @@ class _Flow(asyncio.DatagramProtocol):
             self._transport.sendto(data)
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        network = self._network
-        if network.rate == inf:
-            network.deliver(data, self._client)
-            return
-        late = max(0.0, self._free_at - self._loop.time()) + len(data) * 8 / network.rate
-        if late * network.rate / 8 > network.queue:
-            network.lost += 1
-            return
-        self._free_at = self._loop.time() + late
-        self._loop.call_later(late, network.deliver, data, self._client)
+        self._down.put(data)
+
+    def _deliver(self, arrived: list[bytes], now: float) -> None:
+        for data in arrived:
+            self._network.deliver(data, self._client)
 
     def close(self) -> None:
+        self._down.close()
         if self._transport is not None:
             self._transport.close()
