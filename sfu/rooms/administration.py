@@ -14,13 +14,13 @@ from livekit.protocol import models, rtc
 
 from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
-from sfu.rooms.dynacast import Dynacast
 from sfu.rooms.grants import Grants
 from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
 from sfu.rooms.negotiation import Negotiation
 from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant
+from sfu.rooms.profile import change_profile
 from sfu.rooms.snapshot import participant_message
 from sfu.rooms.subscribing import Subscribing
 
@@ -43,7 +43,6 @@ class Administration:
     membership: Membership
     negotiation: Negotiation
     subscribing: Subscribing
-    dynacast: Dynacast
 
     def participants(self) -> list[models.ParticipantInfo]:
         """Everybody, the hidden ones included."""
@@ -69,11 +68,8 @@ class Administration:
             raise RequestRefused("not_found", f"{identity!r} publishes no track {track!r}")
         if not muted and info.muted:
             raise RequestRefused("failed_precondition", "a track can only be unmuted by its publisher")
-        changed = participant.publications.set_muted(track, muted)
+        changed = self.subscribing.mute(participant, track, muted)
         if changed is not None:
-            if track in participant.publications:
-                announce(participant, self.context.roster, self.context.outbox)
-                self.subscribing.mute_changed(changed)
             told = rtc.MuteTrackRequest(sid=track, muted=muted)
             self.context.outbox.send(participant.sid, rtc.SignalResponse(mute=told))
         return (changed or info).to_message()
@@ -93,12 +89,10 @@ class Administration:
         An attribute with an empty value is removed. What may not be published any more ends.
         """
         participant = self._find(identity)
-        merged = {key: value for key, value in (participant.attributes | dict(attributes or {})).items() if value}
-        if excess := too_much(self.context.options, name=name, metadata=metadata, attributes=merged):
+        if excess := change_profile(
+            participant, self.context.options, name=name, metadata=metadata, attributes=attributes or {}
+        ):
             raise RequestRefused("invalid_argument", excess)
-        participant.name = name or participant.name
-        participant.metadata = metadata or participant.metadata
-        participant.attributes = merged
         if grants is not None:
             was_hidden = participant.grants.hidden
             participant.grants = attrs.evolve(

@@ -22,8 +22,8 @@ from sfu.rooms.lifecycle import LeaveReason
 from sfu.rooms.membership import Membership
 from sfu.rooms.negotiation import Negotiation
 from sfu.rooms.offering import Offering
-from sfu.rooms.options import too_much
 from sfu.rooms.participant import Participant, SubscriptionRules
+from sfu.rooms.profile import change_profile
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
 from sfu.tracks import Wish
@@ -94,12 +94,9 @@ class Requests:
 
     def handle_mute(self, participant: Participant, mute: rtc.MuteTrackRequest, now: float) -> None:
         """The client muted or unmuted one of its tracks."""
-        info = participant.publications.set_muted(mute.sid, mute.muted)
-        if info is not None and mute.sid in participant.publications:
-            announce(participant, self.context.roster, self.context.outbox)
-            self.subscribing.mute_changed(info)
-            if not mute.muted:
-                self.dynacast.unmuted(participant, info)
+        info = self.subscribing.mute(participant, mute.sid, mute.muted)
+        if info is not None and mute.sid in participant.publications and not mute.muted:
+            self.dynacast.unmuted(participant, info)
 
     def handle_subscription(self, participant: Participant, update: rtc.UpdateSubscription, now: float) -> None:
         """The client wants tracks, or does not want them any more."""
@@ -163,20 +160,20 @@ class Requests:
         self, participant: Participant, update: rtc.UpdateParticipantMetadata, now: float
     ) -> None:
         """The client changes its own name, metadata or attributes."""
-        options = self.context.options
         echo = {"request_id": update.request_id}
-        attributes = participant.attributes | dict(update.attributes)
-        attributes = {key: value for key, value in attributes.items() if value}
         if not participant.grants.can_update_metadata:
             self.respond(participant, _Response.NOT_ALLOWED, "the token lacks canUpdateOwnMetadata", **echo)
             return
-        excess = too_much(options, name=update.name, metadata=update.metadata, attributes=attributes)
+        excess = change_profile(
+            participant,
+            self.context.options,
+            name=update.name,
+            metadata=update.metadata,
+            attributes=update.attributes,
+        )
         if excess:
             self.respond(participant, _Response.LIMIT_EXCEEDED, excess, **echo)
             return
-        participant.name = update.name or participant.name
-        participant.metadata = update.metadata or participant.metadata
-        participant.attributes = attributes
         announce(participant, self.context.roster, self.context.outbox, to_self=True)
         if update.request_id:
             self.respond(participant, _Response.OK, "", **echo)

@@ -85,9 +85,7 @@ class Room:
             self._data,
             self._dynacast,
         )
-        self.administration = Administration(
-            self._context, self._membership, self._negotiation, self._subscribing, self._dynacast
-        )
+        self.administration = Administration(self._context, self._membership, self._negotiation, self._subscribing)
         self._requests = Requests(
             self._context,
             self._membership,

@@ -13,6 +13,7 @@ from typing import Final
 
 from livekit.protocol import rtc
 
+from sfu.rooms.broadcast import announce
 from sfu.rooms.context import RoomContext
 from sfu.rooms.events import RouteAdded, RouteChanged, RouteRemoved
 from sfu.rooms.participant import Participant
@@ -46,8 +47,19 @@ class Subscribing:
             if new or any(info.sid in subscriber.subscriptions for info in ended):
                 self.refresh(subscriber, now)
 
-    def mute_changed(self, info: TrackInfo) -> None:
-        """The publisher muted or unmuted: every route of the track follows."""
+    def mute(self, publisher: Participant, track: str, muted: bool) -> TrackInfo | None:
+        """A track is muted or unmuted: everybody is told, and every route of it follows.
+
+        Returns:
+            The track as it is now, live or on its way to be; ``None`` if that is nothing new, or there is none.
+        """
+        info = publisher.publications.set_muted(track, muted)
+        if info is not None and track in publisher.publications:
+            announce(publisher, self._context.roster, self._context.outbox)
+            self._mute_changed(info)
+        return info
+
+    def _mute_changed(self, info: TrackInfo) -> None:
         for subscriber in self._context.roster:
             subscription = subscriber.subscriptions.get(info.sid)
             if subscription is not None:
