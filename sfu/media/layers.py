@@ -58,21 +58,21 @@ class LayerSelector:
 
         ``""`` while none was seen.
         """
-        rank = self._rank
-        fitting = [rid for rid in self._seen if rank[rid] <= ceiling]
+        fitting = self._fitting(ceiling)
         if fitting:
-            return max(fitting, key=lambda rid: rank[rid])
-        return min(self._seen, key=lambda rid: rank[rid], default="")
+            return max(fitting, key=self._rank.__getitem__)
+        return min(self._seen, key=self._rank.__getitem__, default="")
 
     def ladder(self, ceiling: int) -> list[str]:
         """The layers that are being sent and not above ``ceiling``, lowest first; the lowest of all if none is."""
-        rank = self._rank
-        fitting = sorted((rid for rid in self._seen if rank[rid] <= ceiling), key=lambda rid: rank[rid])
-        return fitting or [self.best(ceiling)]
+        return sorted(self._fitting(ceiling), key=self._rank.__getitem__) or [self.best(ceiling)]
 
     def rank(self, rid: str) -> int:
         """Where a layer stands, 0 being the lowest that was announced."""
         return self._rank.get(rid, -1)
+
+    def _fitting(self, ceiling: int) -> list[str]:
+        return [rid for rid in self._seen if self._rank[rid] <= ceiling]
 
     @property
     def sent(self) -> tuple[str, ...]:

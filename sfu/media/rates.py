@@ -34,7 +34,7 @@ class LayerRates:
     def turn(self, now: float) -> None:
         """The window ends, and the next begins."""
         if self._at:
-            known = self._rates if now - self._at < _WINDOW + _GONE else {}
+            known = self._known(now)
             fresh = {layer: 8 * octets / (now - self._at) for layer, octets in self.octets.items()}
             self._rates = {layer: (rate + known.get(layer, rate)) / 2 for layer, rate in fresh.items()}
         self.octets = dict.fromkeys(self.octets, 0)
@@ -43,8 +43,11 @@ class LayerRates:
 
     def of(self, layer: str | int, now: float) -> float:
         """Bits a second of one layer."""
-        return self._rates.get(layer, 0.0) if now - self._at < _WINDOW + _GONE else 0.0
+        return self._known(now).get(layer, 0.0)
 
     def total(self, now: float) -> float:
         """Bits a second of all of them."""
-        return sum(self._rates.values()) if now - self._at < _WINDOW + _GONE else 0.0
+        return sum(self._known(now).values())
+
+    def _known(self, now: float) -> Mapping[str | int, float]:
+        return self._rates if now - self._at < _WINDOW + _GONE else {}

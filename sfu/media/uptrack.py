@@ -187,8 +187,8 @@ class UpTrack:
         """Bits a second of what a subscriber can get, lowest first, up to the layer ``ceiling``."""
         if not self._layers.alone:
             costs = [self._rates.of(rid, now) for rid in self._layers.ladder(ceiling)]
-        elif self._spatial is not None and self._spatial.best(ceiling):
-            costs = list(accumulate(self._rates.of(layer, now) for layer in range(self._spatial.best(ceiling) + 1)))
+        elif self._spatial is not None and (best := self._spatial.best(ceiling)):
+            costs = list(accumulate(self._rates.of(layer, now) for layer in range(best + 1)))
         else:
             costs = [self._rates.total(now)]
         return tuple(accumulate(costs, max))

@@ -249,9 +249,7 @@ class MediaSession:
     def _place(self, section: SentSection) -> None:
         """Let a section of ours carry what it should, for the next offer."""
         transceiver = self._own.get(section.name)
-        if (
-            transceiver is None or transceiver.stopped
-        ):  # stopped: the client rejected it, for want of a codec or at will
+        if transceiver is None or transceiver.stopped:  # the client rejected it, for want of a codec or at will
             transceiver = self._own[section.name] = self._peer.add_transceiver(section.kind, direction="inactive")
         _send(transceiver, section.track, section.stream_id)
         transceiver.direction = "sendonly" if section.track else "inactive"

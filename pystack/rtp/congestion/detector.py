@@ -51,7 +51,7 @@ class CongestionDetector:
     @property
     def losing(self) -> bool:
         """Whether much of the last group was lost."""
-        return bool(self._groups) and self._groups[-1].weighted_loss > HIGH_LOSS
+        return bool(self._groups) and self._loses(len(self._groups) - 1)
 
     def add(self, group: Group) -> CongestionState:
         """Take the next group; return the state after it."""
