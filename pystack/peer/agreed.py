@@ -16,6 +16,7 @@ __all__ = ["apply_section", "withdraw"]
 def apply_section(rtp: RtpSession, transceiver: Transceiver, section: NegotiatedSection) -> None:
     """Make the RTP session and the two halves of a transceiver be what the section says."""
     transceiver.current_direction = None if section.rejected else section.direction
+    transceiver.used_to_send |= section.sending
     extensions = HeaderExtensionMap((extension.id, extension.uri) for extension in section.extensions)
     receiver, sender = transceiver.receiver, transceiver.sender
     receiver.codecs = _specs(section.receive_codecs)

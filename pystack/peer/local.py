@@ -57,7 +57,7 @@ def describe_local(
 
 def _owner(negotiation: Negotiation) -> str | None:
     """The section that owns the running transport, if others ride on it and would go down with it."""
-    if negotiation.transport is not None and negotiation.transport.tls_id:
+    if negotiation.association_named:
         return None
     owner = next(iter(negotiation.bundle), None)
     shared = any(slot.mid != owner and not slot.dead for slot in negotiation.slots)

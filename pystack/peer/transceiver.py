@@ -25,6 +25,7 @@ class Transceiver:
     Attributes:
         kind: ``"audio"`` or ``"video"``.
         mid: the section's name once it has one.
+        current_direction: as agreed, from our view; ``None`` before the first answer, and when the section is no more.
         sender, receiver: the two halves.
         stopped: it was stopped, by either side or with the connection; where the connection lives, its section is
             rejected at the next negotiation.
@@ -52,8 +53,8 @@ class Transceiver:
         self.key = key
         self.kind: MediaKind = kind
         self.mid: str | None = None
+        self.current_direction: Direction | None = None
         self.used_to_send = self.gone = False
-        self._current_direction: Direction | None = None
         self.sender = sender
         self.receiver = receiver
         self.stopped = False
@@ -71,17 +72,6 @@ class Transceiver:
 
     def __repr__(self) -> str:
         return f"<Transceiver {self.kind} mid={self.mid} {self._direction}, agreed {self.current_direction}>"
-
-    @property
-    def current_direction(self) -> Direction | None:
-        """As agreed, from our view; ``None`` before the first answer, and when the section is no more."""
-        return self._current_direction
-
-    @current_direction.setter
-    def current_direction(self, value: Direction | None) -> None:
-        self._current_direction = value
-        if value in {"sendrecv", "sendonly"}:
-            self.used_to_send = True
 
     @property
     def direction(self) -> Direction:

@@ -16,6 +16,7 @@ from pystack.peer.events import PeerEvent, TrackAdded, TrackRemoved
 from pystack.peer.receiver import RtpReceiver
 from pystack.peer.sender import RtpSender
 from pystack.peer.transceiver import Direction, MediaKind, Transceiver
+from pystack.sdp.attributes.direction import sends
 from pystack.sdp.jsep import LocalSection, NegotiatedSection, Negotiation, RemoteSection
 from pystack.session import Session
 
@@ -189,13 +190,13 @@ def _nothing() -> None:
 
 def _hear(transceiver: Transceiver, section: RemoteSection) -> list[PeerEvent]:
     """Take over what the peer says of its side of a section; say whether its track came or went."""
-    sends = not section.rejected and not transceiver.stopped and section.direction in {"sendrecv", "sendonly"}
-    if sends:
+    sending = not section.rejected and not transceiver.stopped and sends(section.direction)
+    if sending:
         receiver = transceiver.receiver
         receiver.track_id = section.track_id
         receiver.stream_ids = section.stream_ids
         receiver.rids = tuple(rid.id for rid in section.rids)
-    if sends == transceiver.remote_sends:
+    if sending == transceiver.remote_sends:
         return []
-    transceiver.remote_sends = sends
-    return [TrackAdded(transceiver) if sends else TrackRemoved(transceiver)]
+    transceiver.remote_sends = sending
+    return [TrackAdded(transceiver) if sending else TrackRemoved(transceiver)]

@@ -68,7 +68,7 @@ def create_answer(negotiation: Negotiation, local: LocalSession, *, provisional:
             local,
             setup=_setup(negotiation, role),
             with_candidates=section.mid == tagged,
-            tls_id=local.transport.tls_id if negotiation.transport and negotiation.transport.tls_id else "",
+            tls_id=local.transport.tls_id if negotiation.association_named else "",
             transceiver=transceiver,
             remote=remote,
         )

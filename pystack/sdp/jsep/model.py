@@ -422,6 +422,11 @@ class Negotiation:
         return frozenset(slot.mid for slot in self.slots)
 
     @property
+    def association_named(self) -> bool:
+        """Whether the peer names its DTLS association (``a=tls-id``), and so keeps it whatever happens to sections."""
+        return self.transport is not None and bool(self.transport.tls_id)
+
+    @property
     def local_description(self) -> AppliedDescription | None:
         """The pending local description, else the current one."""
         return self.pending_local or self.current_local

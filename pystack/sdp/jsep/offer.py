@@ -101,7 +101,7 @@ class _Plan:
         self._numbers = PayloadTypes(base.payload_types)
         self._ids = ExtensionIds(base.extension_ids)
         mids: Collection[str] = base.mids
-        self._stays = base.transport is not None and bool(base.transport.tls_id)
+        self._stays = base.association_named
         self._living = living = {slot.mid for slot in base.slots if not slot.dead}
         self._placed = {one.mid: one for one in local.transceivers if one.mid is not None and one.mid in living}
         # A mid that the base does not know was given by an offer that this one replaces: it is kept. One whose m-line
