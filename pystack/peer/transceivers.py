@@ -130,7 +130,7 @@ class Transceivers:
             apply_section(self._session.rtp, transceiver, section)
             if section.rejected and final:  # by either side: its m-line may be taken by another section from now on
                 self._drop(transceiver, LOCAL)
-            transceiver.gone = transceiver.stopped and final and section.direction == "inactive"
+            transceiver.gone |= transceiver.stopped and final and section.direction == "inactive"
 
     def unplace(self, negotiation: Negotiation) -> list[PeerEvent]:
         """An offer was rolled back: what it had brought is as it was before (W3C 4.4.1.5, step for rollback)."""

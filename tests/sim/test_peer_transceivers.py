@@ -325,18 +325,18 @@ def test_a_stopped_transceiver_and_one_of_a_closed_connection_take_no_wishes() -
 # ---- the section that owns the transport
 
 
-async def exchange(offerer: PeerConnection, answerer: PeerConnection, *, nameless: bool) -> None:
-    """Negotiate; ``nameless`` is with a browser, which does not name its DTLS association."""
+def unnamed(description: SessionDescription | None) -> SessionDescription:
+    """A description as of a peer that does not name its association."""
+    assert description is not None
+    return SessionDescription(description.type, re.sub(r"a=tls-id:.*\r\n", "", description.sdp))
 
-    def heard(description: SessionDescription | None) -> SessionDescription:
-        assert description is not None
-        sdp = re.sub(r"a=tls-id:.*\r\n", "", description.sdp) if nameless else description.sdp
-        return SessionDescription(description.type, sdp)
 
+async def exchange(offerer: PeerConnection, answerer: PeerConnection) -> None:
+    """Negotiate as with a browser, which does not name its DTLS association."""
     await offerer.set_local_description()
-    await answerer.set_remote_description(heard(offerer.local_description))
+    await answerer.set_remote_description(unnamed(offerer.local_description))
     await answerer.set_local_description()
-    await offerer.set_remote_description(heard(answerer.local_description))
+    await offerer.set_remote_description(unnamed(answerer.local_description))
 
 
 @pytest.mark.parametrize("who", ["offerer", "answerer"])
@@ -345,25 +345,34 @@ def test_the_owner_of_the_transport_stays_without_media_where_the_peer_would_tak
         async with pair() as (one, other):
             one.add_track("audio")
             video = one.add_track("video")
-            await exchange(one, other, nameless=True)
+            await exchange(one, other)
             stopping, peer = (one, other) if who == "offerer" else (other, one)
             stopped = stopping.transceivers[0]
             stopped.stop()
             told = Told(stopping)
             for _ in range(2):
-                await exchange(one, other, nameless=True)
+                await exchange(one, other)
                 assert lines(one.local_description) == lines(other.local_description) == ["audio 9", "video 9"]
                 assert [each.kind for each in stopping.transceivers] == ["video"]
                 assert peer.transceivers[0].current_direction == "inactive"
             assert not await told.take(NegotiationNeeded)
-            await exchange(peer, stopping, nameless=True)  # the peer wants it back, and does not get it
+            await exchange(peer, stopping)  # the peer wants it back, and does not get it
             assert peer.transceivers[0].current_direction == "inactive"
             assert not await told.take(TrackAdded)
+            await stopping.set_local_description()
+            await peer.set_remote_description(unnamed(stopping.local_description))
+            await peer.set_local_description(SessionDescription("pranswer", (await peer.create_answer()).sdp))
+            await stopping.set_remote_description(unnamed(peer.local_description))
+            assert [each.kind for each in stopping.transceivers] == ["video"], (
+                "a provisional answer brings nothing back"
+            )
+            await peer.set_local_description()
+            await stopping.set_remote_description(unnamed(peer.local_description))
             one.remove_track(video)
             for each in (*one.transceivers, *other.transceivers):
                 each.stop()
             for _ in range(2):
-                await exchange(one, other, nameless=True)
+                await exchange(one, other)
             assert one.transceivers == other.transceivers == (), "alone, it goes like the others"
             assert lines(one.local_description) == ["audio 0", "video 0"]
 
