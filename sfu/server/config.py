@@ -159,11 +159,18 @@ def _addresses(value: Any) -> tuple[str, ...]:
 
 
 def _urls(value: Any) -> tuple[str, ...]:
-    urls = tuple(_list(value))
+    urls = tuple(dict.fromkeys(_list(value)))
     for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"{url!r} is not a web address; give one such as https://example.com/hook")
+        wrong = ValueError(f"{url!r} is not a web address; give one such as https://example.com/hook")
+        try:
+            parts = urlsplit(url)
+            host, _ = (parts.hostname or "").encode("idna"), parts.port
+        except ValueError:
+            raise wrong from None
+        if parts.scheme not in {"http", "https"} or not host or any(letter.isspace() for letter in url):
+            raise wrong
+        if parts.username is not None:
+            raise ValueError(f"leave user and password out of the address at {parts.hostname}: webhooks are signed")
     return urls
 
 

@@ -96,17 +96,21 @@ class _Hook:
         }
 
     async def _run(self) -> None:
-        queue, loop = self._queue, self._loop
         try:
-            async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
-                while len(queue):
-                    event = queue.take(loop.time())
-                    if event is not None:
-                        queue.settle(await self._post(http, event), loop.time())
-                    elif len(queue):
-                        await asyncio.sleep(max(0.0, queue.deadline - loop.time()))
+            while len(self._queue):  # again for what came while the connection was being closed
+                async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+                    await self._empty(http)
         finally:
             self._task = None
+
+    async def _empty(self, http: aiohttp.ClientSession) -> None:
+        queue, loop = self._queue, self._loop
+        while len(queue):
+            event = queue.take(loop.time())
+            if event is not None:
+                queue.settle(await self._post(http, event), loop.time())
+            elif len(queue):
+                await asyncio.sleep(max(0.0, queue.deadline - loop.time()))
 
     async def _post(self, http: aiohttp.ClientSession, event: webhook.WebhookEvent) -> bool:
         body = MessageToJson(event, indent=None).encode()
@@ -116,7 +120,7 @@ class _Hook:
                 if 200 <= answer.status < 300:
                     return True
                 why = f"it answered {answer.status}"
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:  # the last: where it redirects to
             why = str(error) or type(error).__name__
         self._log.warning("an event was not taken; it is tried again", event_name=event.event, id=event.id, why=why)
         return False

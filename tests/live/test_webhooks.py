@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -98,6 +99,27 @@ def test_an_address_that_fails_is_told_again_and_another_does_not_wait_for_it():
                 told = server.runtime.stats()["webhooks"]
                 assert told[failing.url] == {"delivered": 2, "waiting": 0, "failed_attempts": 2, "dropped": 0}
                 await ada.close()
+
+    run(main())
+
+
+@pytest.mark.component("livekit")
+def test_what_happens_while_the_last_connection_is_being_closed_is_told(monkeypatch):
+    closing = []
+    close = aiohttp.ClientSession.close
+
+    async def close_late(session):
+        if closing:
+            closing.pop()()
+        await close(session)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "close", close_late)
+
+    async def main():
+        async with Listener().open() as listener, serving(**SIGNED, webhook_urls=(listener.url,)) as (server, _):
+            closing.append(lambda: server.runtime.open_room("second"))
+            server.runtime.open_room("first")
+            await until(lambda: [each.room.name for each in listener.events] == ["first", "second"])
 
     run(main())
 

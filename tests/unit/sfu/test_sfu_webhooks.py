@@ -159,6 +159,11 @@ def test_a_message_says_what_happened_to_whom_and_when():
     [
         ({"webhook_urls": "example.com/hook"}, "is not a web address"),
         ({"webhook_urls": "ftp://example.com"}, "is not a web address"),
+        ({"webhook_urls": "http://a..b/hook"}, "is not a web address"),
+        ({"webhook_urls": "http://[::1/hook"}, "is not a web address"),
+        ({"webhook_urls": "http://example.com:port/"}, "is not a web address"),
+        ({"webhook_urls": "http://exa mple.com/"}, "is not a web address"),
+        ({"webhook_urls": "http://me:secret@example.com/"}, "leave user and password out of the address at example"),
         ({"webhook_key": "other"}, "webhook_key: 'other' is not one of the API keys; known are: devkey"),
     ],
 )
@@ -167,6 +172,6 @@ def test_wrong_settings_say_what_would_be_right(flags, says):
         load(flags, {}, dev=True)
 
 
-def test_addresses_are_separated_by_commas():
-    config = load({"webhook_urls": "https://a.example/x, http://127.0.0.1:9/y"}, {}, dev=True)
+def test_addresses_are_separated_by_commas_and_told_once():
+    config = load({"webhook_urls": "https://a.example/x, http://127.0.0.1:9/y,https://a.example/x"}, {}, dev=True)
     assert config.webhook_urls == ("https://a.example/x", "http://127.0.0.1:9/y")
