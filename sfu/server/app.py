@@ -18,7 +18,7 @@ from pystack.base import SecretRandomness
 from pystack.errors import DecodeError
 from sfu.identifiers import identifier
 from sfu.rooms import Admission, LeaveReason
-from sfu.server.auth import AuthError, Claims, make_token, verify
+from sfu.server.auth import AuthError, Claims, bearer, make_token, verify
 from sfu.server.config import DEV_KEY
 from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.member import Member
@@ -150,8 +150,7 @@ async def _validate(request: web.Request) -> web.Response:
 def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.Response:
     """Who wants to join which room, or the refusal with its status and the sentence that explains it."""
     runtime = request.app[_RUNTIME]
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    token = request.query.get("access_token") or (bearer.strip() if scheme.lower() == "bearer" else "")
+    token = request.query.get("access_token") or bearer(request.headers.get("Authorization", ""))
     try:
         claims = verify(token, runtime.config.keys, request.query.get("room", ""))
         hello = parse_hello(request.query)

@@ -17,7 +17,7 @@ from livekit.protocol import models
 
 from sfu.rooms import Grants
 
-__all__ = ["MAX_NAME", "MAX_TOKEN", "AuthError", "Claims", "make_token", "read_grant", "verify"]
+__all__ = ["MAX_NAME", "MAX_TOKEN", "AuthError", "Claims", "bearer", "make_token", "read_grant", "sign", "verify"]
 
 MAX_TOKEN: Final = 16 * 1024
 """The longest token in characters."""
@@ -57,19 +57,24 @@ def make_token(
 
     ``grants`` adds to the video grant, with LiveKit's names: ``{"canPublish": False}``.
     """
+    video = {"room": room, "roomJoin": True, **(grants or {})}
+    return sign(key, secret, lifetime, {"sub": identity, "name": name or identity, "video": video})
+
+
+def sign(key: str, secret: str, lifetime: float, claims: Mapping[str, Any]) -> str:
+    """Sign a token of an API key that says this, from now on for ``lifetime`` seconds."""
     now = time.time()
-    claims = {
-        "iss": key,
-        "sub": identity,
-        "name": name or identity,
-        "nbf": int(now),
-        "exp": int(now + lifetime),
-        "video": {"room": room, "roomJoin": True, **(grants or {})},
-    }
+    whole = {"iss": key, "nbf": int(now), "exp": int(now + lifetime), **claims}
     with warnings.catch_warnings():
         # The well-known development secret is short on purpose; `sfu serve` warns about short secrets itself.
         warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
-        return jwt.encode(claims, secret, algorithm="HS256")
+        return jwt.encode(whole, secret, algorithm="HS256")
+
+
+def bearer(authorization: str) -> str:
+    """The token in an ``Authorization`` header, ``""`` if there is none (RFC 6750 section 2.1)."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def verify(token: str, keys: Mapping[str, str], room: str = "") -> Claims:

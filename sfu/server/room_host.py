@@ -238,10 +238,6 @@ class RoomHost:
         self.pump()
         return self.room.message()
 
-    def delete(self) -> None:
-        """End the room at its owner's wish."""
-        self.end(LeaveReason.ROOM_DELETED)
-
     def send_data(self, asked: SendDataRequest) -> None:
         """Deliver data of the room's owner, to everybody or to those who are named."""
         reliable = asked.kind == models.DataPacket.RELIABLE

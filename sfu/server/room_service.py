@@ -16,8 +16,8 @@ from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message
 from livekit.protocol import models, room
 
-from sfu.rooms import Grants, RequestRefused
-from sfu.server.auth import AuthError, read_grant
+from sfu.rooms import Grants, LeaveReason, RequestRefused
+from sfu.server.auth import MAX_NAME, AuthError, bearer, read_grant
 from sfu.server.room_host import RoomHost
 from sfu.server.runtime import Refused, Runtime
 
@@ -87,9 +87,8 @@ class RoomService:
         return found.answer(self, asked)
 
     def _authenticate(self, request: web.Request, grant: str) -> Mapping[str, Any]:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
-            video = read_grant(token.strip() if scheme.lower() == "bearer" else "", self._runtime.config.keys)
+            video = read_grant(bearer(request.headers.get("Authorization", "")), self._runtime.config.keys)
         except AuthError as error:
             raise _Denied("unauthenticated", str(error)) from None
         if video.get(grant) is not True:
@@ -103,6 +102,8 @@ class RoomService:
         """Open a room, or change what was chosen for one that is open."""
         if not asked.name:
             raise RequestRefused("invalid_argument", "a room needs a name")
+        if len(asked.name) > MAX_NAME:
+            raise RequestRefused("invalid_argument", f"a room's name may have {MAX_NAME} characters at most")
         try:
             host = self._runtime.open_room(asked.name)
         except Refused as error:
@@ -124,7 +125,7 @@ class RoomService:
 
     def delete_room(self, asked: room.DeleteRoomRequest) -> room.DeleteRoomResponse:
         """End a room: everybody in it leaves."""
-        self._host(asked.room).delete()
+        self._host(asked.room).end(LeaveReason.ROOM_DELETED)
         return room.DeleteRoomResponse()
 
     def update_room_metadata(self, asked: room.UpdateRoomMetadataRequest) -> models.Room:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from pystack.dtls import Certificate
 from pystack.rtp import HistoryBudget, RtpSessionOptions
 from pystack.session import SessionOptions
 from sfu.rooms import Admission, LeaveReason, Room, RoomFull, too_much
+from sfu.server.auth import sign
 from sfu.server.config import Config
 from sfu.server.media_session import MediaOwner, MediaSession
 from sfu.server.member import Member
@@ -69,7 +71,7 @@ class Runtime:
         self._rooms: dict[str, RoomHost] = {}
         self._closing = False
         key = config.webhook_key or next(iter(config.keys), "")
-        self.webhooks = Webhooks(config.webhook_urls, key, config.keys.get(key, ""))
+        self.webhooks = Webhooks(config.webhook_urls, partial(sign, key, config.keys.get(key, "")))
         self.metrics = Metrics(version, self._count)
         self._log = structlog.get_logger("sfu")
 
@@ -84,15 +86,12 @@ class Runtime:
         )
         if excess or len(admission.client.capabilities) > _MAX_CAPABILITIES:
             raise Refused(excess or f"a client has {_MAX_CAPABILITIES} capabilities at most")
-        if self._closing:
-            raise Refused("the server is shutting down; try again in a moment")
-        host = self._rooms.get(room)
+        host = self._find(room)
         if host is None:
-            self._check_rooms()
-        limit = self.config.max_participants if host is None else host.room.max_participants
+            return
+        limit = host.room.max_participants
         if (
-            host is not None
-            and limit
+            limit
             and not admission.dependent
             and host.room.roster.count >= limit
             and host.room.roster.by_identity(admission.identity) is None
@@ -120,11 +119,8 @@ class Runtime:
         Raises:
             Refused: the server is closing, or has as many rooms as it may have.
         """
-        host = self._rooms.get(name)
+        host = self._find(name)
         if host is None:
-            if self._closing:
-                raise Refused("the server is shutting down; try again in a moment")
-            self._check_rooms()
             core = Room(name, self._options, self._randomness, self._loop.time(), epoch=self._epoch)
             host = self._rooms[name] = RoomHost(core, self._open_media, self._ended, self._told)
         return host
@@ -164,10 +160,14 @@ class Runtime:
             | {"sessions": len(self._mux), "counters": dict(self._mux.counters())},
         }
 
-    def _check_rooms(self) -> None:
-        limit = self.config.max_rooms
-        if limit and len(self._rooms) >= limit:
+    def _find(self, room: str) -> RoomHost | None:
+        """The room of this name; ``None`` if there is none and it may be made."""
+        if self._closing:
+            raise Refused("the server is shutting down; try again in a moment")
+        host, limit = self._rooms.get(room), self.config.max_rooms
+        if host is None and limit and len(self._rooms) >= limit:
             raise Refused(f"the server has {limit} rooms already, which is its limit (max_rooms)")
+        return host
 
     def _open_media(self, owner: MediaOwner) -> MediaSession:
         return MediaSession(attrs.evolve(self._peer, mux=self._mux), owner, self._loop.time)

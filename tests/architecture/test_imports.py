@@ -51,7 +51,7 @@ THIRD: dict[str, frozenset[str]] = {
     "pystack/testing/": frozenset({"hypothesis"}),
     "sfu/": frozenset({"attrs", "google", "livekit"}),
     "sfu/server/": frozenset({"aiohttp", "jwt", "yaml", "structlog", "uvloop"}),
-    "sfu/telemetry/": frozenset({"aiohttp", "jwt", "prometheus_client", "structlog"}),
+    "sfu/telemetry/": frozenset({"aiohttp", "prometheus_client", "structlog"}),
     "sfu/cluster/": frozenset({"redis"}),
 }
 """Third-party packages, by where they may be imported; prefixes add up."""

@@ -65,6 +65,8 @@ def test_rooms_are_made_listed_described_and_deleted():
             listed = await rooms.list_rooms(api.ListRoomsRequest(names=["other", "none"]))
             assert [each.name for each in listed.rooms] == ["other"]
             await refused(rooms.create_room(api.CreateRoomRequest()), "invalid_argument")
+            too_long = api.CreateRoomRequest(name="x" * 257)
+            assert "256 characters" in await refused(rooms.create_room(too_long), "invalid_argument")
 
             ada, grace = await Client(http, "ada").join(), await Client(http, "grace").join()
             async with http.get("/rtc/v1/validate", params=Client(http, "joan").query) as answer:
