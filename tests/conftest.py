@@ -7,7 +7,7 @@ import os
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.tools.components", "tests.tools.core_coverage"]
+pytest_plugins = ["tests.tools.components", "tests.tools.core_coverage", "tests.tools.side_by_side"]
 
 # The same examples every time, so that a run tells about the change and not about luck; `search` is for looking.
 hypothesis.settings.register_profile("repeat", deadline=None, derandomize=True, print_blob=True)

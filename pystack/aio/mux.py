@@ -18,7 +18,7 @@ import asyncio
 import errno
 import socket
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Final, Self
 
@@ -133,7 +133,8 @@ class UdpMux:
         addresses = list(dict.fromkeys(addresses))
         if not addresses:
             raise InvalidArgument("no address to bind: name one with host=")
-        sockets = _bind_all(addresses, port, optional - {a for a in wanted if not is_wildcard(a)}, udp)
+        optional -= {a for a in wanted if not is_wildcard(a)}
+        sockets = _bind_all(addresses, port, optional, lambda address, number: bind_udp(address, number, udp))
         mux = cls(sockets, advertise=advertise, options=options, udp=udp, randomness=randomness)
         if tcp_port is not None:
             try:
@@ -145,12 +146,12 @@ class UdpMux:
 
     async def _listen(self, port: int, options: TcpOptions) -> None:
         listening: list[TcpPort] = []
-        for host, _ in self.addresses:
-            way = TcpPort(self, len(self._ways), bind_tcp(host, port), options)
+        for sock in _bind_all([host for host, _ in self.addresses], port, set(), bind_tcp):
+            way = TcpPort(self, len(self._ways), sock, options)
             self._ways.append(way)
-            await way.listen()
-            port = way.address[1]
             listening.append(way)
+        for way in listening:
+            await way.listen()
         shown = _candidates([way.address for way in listening], self._advertise, tcp=True)
         self.candidates += tuple(candidate.write() for candidate in shown)
 
@@ -398,7 +399,9 @@ def _check_address(text: str, what: str) -> None:
         raise InvalidArgument(f"{what} must be an IPv4 or IPv6 address, not {text!r}") from None
 
 
-def _bind_all(addresses: Sequence[str], port: int, optional: set[str], udp: UdpOptions) -> list[socket.socket]:
+def _bind_all(
+    addresses: Sequence[str], port: int, optional: set[str], bind: Callable[[str, int], socket.socket]
+) -> list[socket.socket]:
     """Bind one port on all addresses; with port 0, whichever is free on all of them."""
     for attempt in range(_PORT_TRIES):
         sockets: list[socket.socket] = []
@@ -406,7 +409,7 @@ def _bind_all(addresses: Sequence[str], port: int, optional: set[str], udp: UdpO
         try:
             for address in addresses:
                 try:
-                    sock = bind_udp(address, chosen, udp)
+                    sock = bind(address, chosen)
                 except OSError as error:
                     # An address that a wildcard stood for may have gone, or may not be ready (IPv6).
                     if error.errno == errno.EADDRNOTAVAIL and address in optional:

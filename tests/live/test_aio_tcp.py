@@ -5,11 +5,13 @@ import gc
 import os
 import socket
 import struct
+import sys
 
 import pytest
 
 from pystack import Configuration, PeerConnection, UdpMux
 from pystack.aio import TcpOptions
+from pystack.aio.tcp import bind_tcp
 from pystack.errors import InvalidArgument
 from pystack.ice import Deframer, LiteOptions, frame
 from pystack.ice.stun import StunClass, binding_request, parse
@@ -273,6 +275,28 @@ def test_a_port_in_use_and_a_port_that_is_none():
         with pytest.raises(InvalidArgument, match="tcp_port must be 0 to 65535"):
             await UdpMux.open(HOST, tcp_port=70000)
 
+    go(main)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
+def test_a_port_that_is_free_on_one_address_only_is_not_the_one_chosen(monkeypatch):
+    other = "127.0.0.2"
+    held = []
+
+    def bind_where_somebody_was_quicker(host, port):
+        if host == other and not held:
+            held.append(bind_tcp(other, port))
+        return bind_tcp(host, port)
+
+    async def main():
+        async with await UdpMux.open([HOST, other], tcp_port=0) as mux:
+            assert mux.tcp_port != held[0].getsockname()[1]
+            for host in (HOST, other):
+                with socket.create_connection((host, mux.tcp_port)):
+                    pass
+        held[0].close()
+
+    monkeypatch.setattr("pystack.aio.mux.bind_tcp", bind_where_somebody_was_quicker)
     go(main)
 
 

@@ -1,7 +1,8 @@
 """``--cover-cores``: the branch coverage of the cores from unit, law and simulation tests, with a gate.
 
 Coverage is measured while those tests run (they are sorted to the front) and not after, so that end-to-end tests
-neither count nor are slowed down. The gate is at :data:`GATE` per package.
+neither count nor are slowed down. Under xdist each process measures what it runs of them, and the one that started the
+others adds up. The gate is at :data:`GATE` per package.
 """
 
 from __future__ import annotations
@@ -30,21 +31,41 @@ def is_counted(item: pytest.Item) -> bool:
 
 
 class CoreCoverage:
-    """Measures from configuration until the first test that does not count."""
+    """Measures from configuration until the first test that does not count.
 
-    def __init__(self) -> None:
+    Args:
+        measures: whether tests run in this process; one that has others for it adds up what they leave.
+        worker: the name of this process under xdist.
+    """
+
+    def __init__(self, measures: bool, worker: str = "") -> None:
         import coverage
 
         self.coverage = coverage.Coverage(
-            data_file=str(ROOT / ".coverage"), branch=True, source=[str(ROOT / "pystack"), str(ROOT / "sfu")]
+            data_file=str(ROOT / ".coverage"),
+            data_suffix=worker or None,
+            branch=True,
+            source=[str(ROOT / "pystack"), str(ROOT / "sfu")],
         )
-        self.running = True
-        self.coverage.start()
+        self._adds_up = not measures
+        self.running = measures
+        if measures:
+            self.coverage.start()
+        else:
+            for left in ROOT.glob(".coverage.*"):
+                left.unlink()
 
     def stop(self) -> None:
         if self.running:
             self.running = False
             self.coverage.stop()
+            self.coverage.save()
+
+    def finish(self) -> None:
+        """All tests have run, here and in other processes."""
+        self.stop()
+        if self._adds_up:
+            self.coverage.combine()
             self.coverage.save()
 
     def by_package(self) -> dict[str, tuple[int, int, int, int]]:
@@ -71,8 +92,10 @@ def share(part: int, whole: int) -> float:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--cover-cores") and not hasattr(config, "workerinput"):
-        config.stash[KEY] = CoreCoverage()
+    if config.getoption("--cover-cores"):
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        shared_out = not worker and bool(getattr(config.option, "numprocesses", None))
+        config.stash[KEY] = CoreCoverage(measures=not shared_out, worker=worker)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -90,7 +113,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if KEY in session.config.stash:
         cover = session.config.stash[KEY]
-        cover.stop()
+        cover.finish()
+        if hasattr(session.config, "workerinput"):
+            return
         below = [name for name, counts in cover.by_package().items() if share(*counts[:2]) < GATE]
         if below and exitstatus == 0:
             session.exitstatus = 1
