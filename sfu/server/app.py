@@ -24,7 +24,7 @@ from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
 from sfu.server.room_service import PREFIX, RoomService
-from sfu.server.runtime import Refused, Runtime
+from sfu.server.runtime import Refused, Runtime, ShuttingDown
 from sfu.server.socket import SignalSocket
 from sfu.signal import MAX_FRAME, ClientHello, Pace, parse_hello, request_from_text
 from sfu.telemetry import CONTENT_TYPE
@@ -161,7 +161,7 @@ def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.R
     except DecodeError as error:
         return _text(400, f"{error}\n")
     except Refused as error:
-        return _text(403, f"{error}\n")
+        return _text(503 if isinstance(error, ShuttingDown) else 403, f"{error}\n")
     return claims.room, admission, hello
 
 

@@ -161,7 +161,8 @@ def _addresses(value: Any) -> tuple[str, ...]:
 def _urls(value: Any) -> tuple[str, ...]:
     urls = tuple(dict.fromkeys(_list(value)))
     for url in urls:
-        wrong = ValueError(f"{url!r} is not a web address; give one such as https://example.com/hook")
+        shown = url.rpartition("@")[2]  # a password is for nobody's log
+        wrong = ValueError(f"{shown!r} is not a web address; give one such as https://example.com/hook")
         try:
             parts = urlsplit(url)
             host, _ = (parts.hostname or "").encode("idna"), parts.port
@@ -306,9 +307,13 @@ def _from_file(file: Path) -> dict[str, Any]:
     return values
 
 
+_SECRET: Final = frozenset({"keys", "webhook_urls"})
+"""Settings whose values may hold a secret: no message repeats them."""
+
+
 def _read(setting: Setting, value: Any, source: str) -> Any:
     try:
         return setting.parse(value)
     except ValueError as error:
-        shown = "the value" if setting.name == "keys" else repr(value)
+        shown = "the value" if setting.name in _SECRET else repr(value)
         raise ConfigError(f"{setting.name}: {shown} from {source} cannot be used: {error}") from None

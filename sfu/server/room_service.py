@@ -19,7 +19,7 @@ from livekit.protocol import models, room
 from sfu.rooms import Grants, LeaveReason, RequestRefused
 from sfu.server.auth import MAX_NAME, AuthError, bearer, read_grant
 from sfu.server.room_host import RoomHost
-from sfu.server.runtime import Refused, Runtime
+from sfu.server.runtime import Refused, Runtime, ShuttingDown
 
 __all__ = ["PREFIX", "RoomService"]
 
@@ -35,6 +35,7 @@ _STATUS: Final = {
     "failed_precondition": 412,
     "resource_exhausted": 429,
     "unimplemented": 501,
+    "unavailable": 503,
 }
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/protobuf"
@@ -107,7 +108,8 @@ class RoomService:
         try:
             host = self._runtime.open_room(asked.name)
         except Refused as error:
-            raise _Denied("resource_exhausted", str(error)) from None
+            code = "unavailable" if isinstance(error, ShuttingDown) else "resource_exhausted"
+            raise _Denied(code, str(error)) from None
         return host.configure(
             metadata=asked.metadata,
             empty_timeout=asked.empty_timeout,

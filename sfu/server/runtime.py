@@ -28,7 +28,7 @@ from sfu.server.socket import SignalSocket
 from sfu.signal import ClientHello
 from sfu.telemetry import Census, Metrics, Webhooks
 
-__all__ = ["Refused", "Runtime"]
+__all__ = ["Refused", "Runtime", "ShuttingDown"]
 
 _HISTORY_BYTES: Final = 256_000_000
 """What all members together may hold of sent packets, in case they are asked for again."""
@@ -40,6 +40,13 @@ _MAX_CAPABILITIES: Final = 64
 
 class Refused(Exception):
     """Somebody cannot be let in; the text says why."""
+
+
+class ShuttingDown(Refused):
+    """Nobody is let in any more: the server is going."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; try again in a moment")
 
 
 class Runtime:
@@ -163,7 +170,7 @@ class Runtime:
     def _find(self, room: str) -> RoomHost | None:
         """The room of this name; ``None`` if there is none and it may be made."""
         if self._closing:
-            raise Refused("the server is shutting down; try again in a moment")
+            raise ShuttingDown
         host, limit = self._rooms.get(room), self.config.max_rooms
         if host is None and limit and len(self._rooms) >= limit:
             raise Refused(f"the server has {limit} rooms already, which is its limit (max_rooms)")

@@ -93,6 +93,20 @@ def test_rooms_are_made_listed_described_and_deleted():
     run(main())
 
 
+def test_a_server_that_is_going_lets_nobody_in_and_says_that_it_is_unavailable():
+    async def main():
+        from livekit import api
+
+        async with serving(**KEYS_HERE) as (server, http), backend(server) as rooms:
+            await server.runtime.close()
+            said = await refused(rooms.create_room(api.CreateRoomRequest(name="demo")), "unavailable")
+            assert "shutting down" in said
+            async with http.get("/rtc/v1/validate", params=Client(http, "ada").query) as answer:
+                assert (answer.status, await answer.text()) == (503, f"{said}\n")
+
+    run(main())
+
+
 def test_participants_are_listed_muted_changed_and_removed():
     async def main():
         from livekit import api

@@ -172,6 +172,13 @@ def test_wrong_settings_say_what_would_be_right(flags, says):
         load(flags, {}, dev=True)
 
 
+@pytest.mark.parametrize("url", ["http://me:hidden@example.com/", "http://me:hidden@exa mple.com/", "me:hidden@host"])
+def test_no_message_repeats_a_password(url):
+    with pytest.raises(ConfigError) as error:
+        load({"webhook_urls": url}, {}, dev=True)
+    assert "hidden" not in str(error.value)
+
+
 def test_addresses_are_separated_by_commas_and_told_once():
     config = load({"webhook_urls": "https://a.example/x, http://127.0.0.1:9/y,https://a.example/x"}, {}, dev=True)
     assert config.webhook_urls == ("https://a.example/x", "http://127.0.0.1:9/y")
