@@ -54,6 +54,7 @@ class FullTransport:
         self._counters: Counter[str] = Counter()
         self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self._before_selection = (0, 0, 0, 0)  # what had moved when the pair in use took over from another
+        self._selections = 0
         self._agent = Agent(self, self._randomness)
         self._active: Agent | None = None  # the agent that has a path; the old one during a restart
         self._former: Agent | None = None  # of the generation before a restart that is not agreed
@@ -118,6 +119,7 @@ class FullTransport:
             way.remote,
             way.local_type,
             way.remote_type,
+            number=self._selections,
             relay_protocol=way.relay_protocol,
             packets_sent=self._datagrams_out - sent,
             packets_received=self._datagrams_in - received,
@@ -316,6 +318,7 @@ class FullTransport:
             )
         if self._way is not None:
             self._before_selection = self._moved()
+        self._selections += 1
         self._way = way
         if self._refused:
             self._loop.call_soon(self.has_room)

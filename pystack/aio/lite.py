@@ -61,6 +61,7 @@ class LiteTransport:
         self._address: Address = ()
         self._datagrams_in = self._bytes_in = self._datagrams_out = self._bytes_out = 0
         self._before_selection = (0, 0, 0, 0)  # what had moved when the path in use took over from another
+        self._selections = 0
         self.on_stun: StunTap | None = None
         self.on_datagrams: Callable[[list[bytes], float], None] = _ignore
         self.on_writable: Callable[[], None] = _ignore
@@ -113,6 +114,7 @@ class LiteTransport:
             (path.host, path.port),
             "host",
             protocol=way.protocol,
+            number=self._selections,
             packets_sent=self._datagrams_out - sent,
             packets_received=self._datagrams_in - received,
             bytes_sent=self._bytes_out - bytes_sent,
@@ -290,6 +292,7 @@ class LiteTransport:
                         self._loop.call_soon(self.take_turn)
                     if self._selected is not None:
                         self._before_selection = self._moved()
+                    self._selections += 1
                     self._selected = path
                     self._port, self._address = self._mux.way(path)
                 case GenerationRetired(ufrag):

@@ -61,6 +61,7 @@ class SelectedPair:
             peer by its checks alone, which makes it ``prflx``.
         protocol: ``udp`` or ``tcp`` between us and the peer, or a relay's end of it.
         relay_protocol: ``udp``, ``tcp`` or ``tls`` between us and our relay; ``None`` without one.
+        number: how many were selected by now, this one included.
         packets_sent, packets_received, bytes_sent, bytes_received: of data, since the pair is in use.
         checks_sent: requests sent to find the path; none by a lite agent.
         requests: requests sent for consent; likewise.
@@ -78,6 +79,7 @@ class SelectedPair:
     remote_type: str = "prflx"
     protocol: str = "udp"
     relay_protocol: str | None = None
+    number: int = attrs.field(default=1, eq=False)
     packets_sent: int = attrs.field(default=0, eq=False)
     packets_received: int = attrs.field(default=0, eq=False)
     bytes_sent: int = attrs.field(default=0, eq=False)

@@ -57,6 +57,11 @@ class Channels:
         """Those that are not closed, oldest first."""
         return tuple(self._by_handle.values())
 
+    @property
+    def numbered(self) -> tuple[tuple[int, DataChannel], ...]:
+        """The same with the number of each, which no other ever has."""
+        return tuple(self._by_handle.items())
+
     def add(self, handle: int) -> DataChannel:
         """Hold a channel that this side opened."""
         channel = self._by_handle[handle] = DataChannel(self._session, self._driver, handle, "connecting")

@@ -503,7 +503,7 @@ class PeerConnection:
         return collect_stats(
             self._session,
             self._ice,
-            self._channels.all,
+            self._channels.numbered,
             self._transceivers,
             self._certificate,
             controlling=self._signaling.controlling if self._signaling.started else None,

@@ -89,11 +89,13 @@ class IceCandidate:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what a browser's ``JSON.stringify(candidate)`` gives.
+        """Read what a browser's ``JSON.stringify(candidate)`` gives; ``null``, its last one, is the end of candidates.
 
         Raises:
             InvalidArgument: it is not such an object; the message says which member is wrong.
         """
+        if text.strip() == "null":
+            return cls()
         value = _object(text, "an ICE candidate")
         candidate = value.get("candidate", "")
         mid, index, fragment = value.get("sdpMid"), value.get("sdpMLineIndex"), value.get("usernameFragment")

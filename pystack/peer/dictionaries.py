@@ -156,6 +156,7 @@ class TransportStats(_Any):
     tlsVersion: NotRequired[str]
     srtpCipher: NotRequired[str]
     selectedCandidatePairId: NotRequired[str]
+    selectedCandidatePairChanges: NotRequired[int]
     localCertificateId: str
     remoteCertificateId: NotRequired[str]
     packetsSent: int

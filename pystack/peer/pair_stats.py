@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 __all__ = ["add_pair"]
 
 
-def add_pair(report: StatsReport, pair: SelectedPair, capacity: float | None, at: float) -> None:
-    """Add the pair and its two candidates; ``capacity`` is what is known of what its path takes, in bits a second."""
+def add_pair(report: StatsReport, pair: SelectedPair, capacity: float | None, at: float) -> str:
+    """Add the pair and its two candidates, and return its id: ``CP``, and ``CP2`` for the second that was selected.
+
+    ``capacity`` is what is known of what its path takes, in bits a second.
+    """
+    which = "" if pair.number == 1 else str(pair.number)
+    name, near, far = f"CP{which}", f"CL{which}", f"CR{which}"
     entry: CandidatePairStats = {
         "type": "candidate-pair",
-        "id": "CP",
+        "id": name,
         "timestamp": at,
         "transportId": "T",
-        "localCandidateId": "CL",
-        "remoteCandidateId": "CR",
+        "localCandidateId": near,
+        "remoteCandidateId": far,
         "state": "succeeded",
         "nominated": True,
         "packetsSent": pair.packets_sent,
@@ -42,12 +47,13 @@ def add_pair(report: StatsReport, pair: SelectedPair, capacity: float | None, at
         entry["currentRoundTripTime"] = pair.round_trip_time
     if capacity is not None:
         entry["availableOutgoingBitrate"] = capacity
-    report["CP"] = entry
-    local = _candidate("local-candidate", "CL", pair.local, pair.local_type, pair.protocol, at)
+    report[name] = entry
+    local = _candidate("local-candidate", near, pair.local, pair.local_type, pair.protocol, at)
     if pair.relay_protocol is not None:
         local["relayProtocol"] = pair.relay_protocol
-    report["CL"] = local
-    report["CR"] = _candidate("remote-candidate", "CR", pair.remote, pair.remote_type, pair.protocol, at)
+    report[near] = local
+    report[far] = _candidate("remote-candidate", far, pair.remote, pair.remote_type, pair.protocol, at)
+    return name
 
 
 def _candidate(

@@ -35,13 +35,18 @@ __all__ = ["collect_stats"]
 
 _NTP_EPOCH: Final = 2_208_988_800
 """Seconds from 1900 to 1970."""
+_FLOWS: Final = frozenset(
+    [f"{end}{what}_{way}" for end in ("", "socket_") for what in ("datagrams", "bytes") for way in ("in", "out")]
+    + ["checks_failed"]
+)
+"""What ICE counts beside what it drops."""
 _TLS_VERSIONS: Final = {"DTLS 1.2": "FEFD"}
 
 
 def collect_stats(
     session: Session,
     ice: IceTransport,
-    channels: Iterable[DataChannel],
+    channels: Iterable[tuple[int, DataChannel]],
     transceivers: Iterable[Transceiver],
     certificate: Certificate,
     *,
@@ -84,8 +89,8 @@ def collect_stats(
     if association.smoothed_rtt is not None:
         sctp["smoothedRoundTripTime"] = association.smoothed_rtt
     report["S"] = sctp
-    for channel in channels:
-        _add_channel(report, channel, at)
+    for number, channel in channels:
+        _add_channel(report, number, channel, at)
     _Media(report, {transceiver.key: transceiver for transceiver in transceivers}, now, wall_offset).add(session)
     return report
 
@@ -114,7 +119,8 @@ def _add_transport(
         "packetsReceived": ends.get("datagrams_in", 0),
         "bytesSent": ends.get("bytes_out", 0),
         "bytesReceived": ends.get("bytes_in", 0),
-        "dropped": session.dropped(),
+        "dropped": session.dropped()
+        | {f"ice: {name.removeprefix('ice_')}": count for name, count in ends.items() if count and name not in _FLOWS},
     }
     if session.dtls_role is not None:
         entry["dtlsRole"] = session.dtls_role
@@ -128,8 +134,8 @@ def _add_transport(
             entry["srtpCipher"] = profile(secured.srtp_profile).name
     pair = ice.selected_pair
     if pair is not None:
-        entry["selectedCandidatePairId"] = "CP"
-        add_pair(report, pair, capacity, at)
+        entry["selectedCandidatePairId"] = add_pair(report, pair, capacity, at)
+        entry["selectedCandidatePairChanges"] = pair.number
     report["T"] = entry
 
 
@@ -148,10 +154,10 @@ def _add_certificate(report: StatsReport, der: bytes, at: float) -> str:
     return name
 
 
-def _add_channel(report: StatsReport, channel: DataChannel, at: float) -> None:
+def _add_channel(report: StatsReport, number: int, channel: DataChannel, at: float) -> None:
     counted = channel.counters()
     identifier = channel.id
-    name = f"D{channel.label if identifier is None else identifier}"
+    name = f"D{number}"  # a stream is used by one channel after the other, and a label by several
     entry: DataChannelStats = {
         "type": "data-channel",
         "id": name,

@@ -191,12 +191,14 @@ def _nothing() -> None:
 def _hear(transceiver: Transceiver, section: RemoteSection) -> list[PeerEvent]:
     """Take over what the peer says of its side of a section; say whether its track came or went."""
     sending = not section.rejected and not transceiver.stopped and sends(section.direction)
+    joined = False  # a stream that it was not in
     if sending:
         receiver = transceiver.receiver
+        joined = not set(section.stream_ids) <= set(receiver.stream_ids)
         receiver.track_id = section.track_id
         receiver.stream_ids = section.stream_ids
         receiver.rids = tuple(rid.id for rid in section.rids)
-    if sending == transceiver.remote_sends:
+    if sending == transceiver.remote_sends and not joined:
         return []
     transceiver.remote_sends = sending
     return [TrackAdded(transceiver) if sending else TrackRemoved(transceiver)]

@@ -274,7 +274,6 @@ class MemoryTransport:
 
     def add_remote_candidate(self, candidate: str | None) -> None:
         """Candidates are not needed here: the credentials say who it is."""
-        self._counters["remote_candidates"] += bool(candidate)
 
     @property
     def controlling(self) -> bool | None:

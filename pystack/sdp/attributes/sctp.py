@@ -19,7 +19,7 @@ DEFAULT_MAX_MESSAGE_SIZE: Final = 65536
 
 def parse_sctp_port(value: str) -> int:
     """Read ``a=sctp-port``; :class:`DecodeError` if it is no port."""
-    return number(value.strip(), "a port", 65535)
+    return number(value.strip(), "a port of 1 to 65535", 65535, 1)
 
 
 def parse_max_message_size(value: str) -> int:
@@ -33,7 +33,7 @@ def port_of(section: MediaSection) -> int:
     if port is not None:
         return port
     old = section.formats[0] if section.formats else ""
-    return int(old) if old.isascii() and old.isdigit() and len(old) <= 5 and int(old) <= 65535 else 5000
+    return int(old) if old.isascii() and old.isdigit() and len(old) <= 5 and 0 < int(old) <= 65535 else 5000
 
 
 def max_message_size_of(section: MediaSection) -> int:
