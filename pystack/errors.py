@@ -133,10 +133,10 @@ class Closed(StackError):
         reason: why: a :class:`StackError` value, or ``"local"`` if this side ended it.
     """
 
-    def __init__(self, what: str, reason: Reason) -> None:
+    def __init__(self, what: str, reason: Reason, *, has: str = "closed") -> None:
         why = None if reason == LOCAL else reason
         assert why is None or isinstance(why, StackError)
-        super().__init__(f"{what} closed" + (" locally" if why is None else ""), cause=why)
+        super().__init__(f"{what} {has}" + (" locally" if why is None else ""), cause=why)
         self.what: Final = what
         self.reason: Final[Reason] = reason
 

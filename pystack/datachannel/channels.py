@@ -313,6 +313,14 @@ class DataChannels:
             self.association.abort(now, reason)
             self._pump(now)
 
+    def end_all(self, now: float, reason: Reason) -> None:
+        """End every channel, before there is an association to end."""
+        for channel in list(self._channels.values()):
+            if channel.id is not None:
+                self._ids.free(channel.id)
+            self._end(channel, reason, now)
+        self._own_deadline = self._earliest()
+
     def buffered_amount(self, handle: int) -> int:
         """Bytes of the channel that have not departed; 0 for a channel that is gone."""
         channel = self._channels.get(handle)

@@ -46,6 +46,8 @@ class Configuration:
         audio_extensions, video_extensions: header extensions, likewise.
         session: options of the layers below.
         operation_timeout: seconds that one negotiation operation may take, its turn included (requirements row 8).
+        failed_timeout: seconds in the state ``failed`` after which the connection ends, and with it everything that
+            waits on it; an ICE restart in time brings it back. ``None``: never, as the W3C's.
         close_timeout: seconds that ``close()`` gives the peer to take what is still queued on channels.
         inbox_packets: RTP packets that a receiver keeps for a reader; above it the oldest are dropped and counted.
         inbox_rtcp: RTCP packets that each receiver, each sender and the connection keep for a reader; above it the
@@ -70,6 +72,7 @@ class Configuration:
     video_extensions: tuple[ExtensionCapability, ...] = VIDEO_EXTENSIONS
     session: SessionOptions = attrs.field(factory=SessionOptions)
     operation_timeout: float = 15.0
+    failed_timeout: float | None = 30.0
     close_timeout: float = 2.0
     inbox_packets: int = 1024
     inbox_rtcp: int = 32

@@ -29,7 +29,7 @@ from pystack.aio import (
 )
 from pystack.base import Ended, revise
 from pystack.dtls import Certificate
-from pystack.errors import LOCAL, Closed, InvalidArgument, Reason, StackError, TransportLost
+from pystack.errors import LOCAL, Closed, InvalidArgument, PeerClosed, Reason, StackError, TransportLost
 from pystack.peer import events as told
 from pystack.peer.arguments import check_description, check_direction, check_kind, check_names, check_rids
 from pystack.peer.brought import Brought
@@ -139,11 +139,13 @@ class PeerConnection:
             describe=self._describe,
             emit=self._emit,
             on_change=self._refresh,
+            on_data_rejected=self._handle_data_rejected,
             session_id=self._random.integer(62),
         )
         self._wants_data = False
         self._state: ConnectionState = "new"
         self._ice_state: IceState = "new"
+        self._giving_up: asyncio.TimerHandle | None = None
         self._connected = Awaited()
         self._gathered = Awaited()
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -579,8 +581,8 @@ class PeerConnection:
 
     def _handle_candidate(self, text: str | None) -> None:
         if text is None:
-            self._emit(told.IceCandidateFound(None))
             self._emit(told.IceGatheringStateChanged("complete"))
+            self._emit(told.IceCandidateFound(None))
             self._gathered.ring()
             return
         mid, index = self._signaling.candidate_section
@@ -611,6 +613,12 @@ class PeerConnection:
     def _handle_transport_change(self, event: DtlsStateChanged | Secured) -> None:
         if self._session.dtls_state not in {"failed", "closed"}:  # with those comes the end itself, and its reason
             self._refresh()
+
+    def _handle_data_rejected(self) -> None:
+        """The peer wants no data: channels end, and who makes another one asks again."""
+        self._wants_data = False
+        self._session.end_data(self._driver.now(), PeerClosed("the section of data was rejected"))
+        self._driver.soon()
 
     def _handle_data_end(self, event: DataTransportEnded) -> None:
         # Each channel has said so by its own ChannelClosed; the rest of the connection lives on.
@@ -647,6 +655,8 @@ class PeerConnection:
         if self._debug is not None:
             self._debug.note(self._driver.now(), "stats", json.dumps(self.get_stats(), indent=2))
         self.reason = reason
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         # The transport first, then what waits: whatever one of them does, each of the others is ended too (AC1.2, 1.4).
         for end in (
             lambda: self._say_farewell(reason),
@@ -677,6 +687,9 @@ class PeerConnection:
         if failed and self._state != "failed":
             self._emit(told.ConnectionStateChanged("failed"))
         self._state = "closed"
+        if self._ice_state != "closed":
+            self._ice_state = "closed"
+            self._emit(told.IceConnectionStateChanged("closed"))
         self._emit(told.SignalingStateChanged("closed"))
         self._emit(told.ConnectionStateChanged("closed"))
         self._emit(told.PeerConnectionClosed(reason))
@@ -745,8 +758,21 @@ class PeerConnection:
         if state in {self._state, "closed"}:
             return
         self._state = state
+        self._watch_failed()
         self._connected.ring()
         self._emit(told.ConnectionStateChanged(state))
+
+    def _watch_failed(self) -> None:
+        """An ICE restart can bring a failed connection back, but whoever waits must not wait for one for ever."""
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
+        patience = self._configuration.failed_timeout
+        if self._state == "failed" and patience is not None:
+            self._giving_up = self._loop.call_later(patience, self._give_up)
+
+    def _give_up(self) -> None:
+        self._terminate(self._failure())
 
     def _failure(self) -> Reason:
         reason = self._ice.reason
@@ -759,7 +785,7 @@ class PeerConnection:
     def _is_connected(self) -> bool:
         self._check_open()
         if self._state == "failed":
-            raise Closed.because("peer connection", self._failure())
+            raise Closed("peer connection", self._failure(), has="failed")
         return self._state == "connected"
 
     def _is_gathered(self) -> bool:

@@ -24,6 +24,11 @@ def missing_step(connection: PeerConnection, dtls: str) -> str:
     if local is None or connection.signaling_state == "have-remote-offer":
         return "the remote offer has no answer yet: call set_local_description() and carry it to the other side"
     if ice not in {"connected", "completed"}:
+        if "a=candidate:" not in local.sdp and connection.ice_gathering_state == "complete":
+            return (
+                f"ICE is {ice}: this side has no candidate; look at ice_transport_policy with ice_servers, at "
+                "address_filter, and at port_range"
+            )
         none = (
             "" if "a=candidate:" in remote.sdp else ", and none came with its description: trickle, or wait_gathered()"
         )

@@ -41,6 +41,7 @@ class Signaling:
         describe: what this side wants now.
         emit: tells the application.
         on_change: called when states may have changed.
+        on_data_rejected: called when an exchange leaves no section of data where there was one, or was to be one.
         session_id: 62 random bits.
 
     Attributes:
@@ -57,6 +58,7 @@ class Signaling:
         describe: Callable[[], jsep.LocalSession],
         emit: Callable[[PeerEvent], None],
         on_change: Callable[[], None],
+        on_data_rejected: Callable[[], None],
         session_id: int,
     ) -> None:
         self.negotiation = jsep.start(session_id)
@@ -67,6 +69,7 @@ class Signaling:
         self._describe: Callable[[], jsep.LocalSession] = describe
         self._emit: Callable[[PeerEvent], None] = emit
         self._on_change: Callable[[], None] = on_change
+        self._on_data_rejected: Callable[[], None] = on_data_rejected
         self._made: jsep.LocalDescription | None = None
         self._shown: tuple[tuple[str, tuple[str, ...], bool], str] = ("", (), False), ""
         self._early: list[IceCandidate | None] = []
@@ -75,6 +78,8 @@ class Signaling:
         self._restart_wanted = False
         self._restarted = False  # the ICE transport is in a generation that is not agreed yet
         self._restart_offered = False  # and the offer that is pending says so
+        self._restart_again = False  # and it was asked for once more since
+        self._data_mids: frozenset[str] = frozenset()  # living sections of data since the state was stable
         self._check_scheduled = False
         self._needed = False
         self._ended = False
@@ -115,10 +120,15 @@ class Signaling:
             self._tell_candidate(candidate)
         elif len(self._early) < _EARLY_CANDIDATES:
             self._early.append(candidate)
+        else:
+            self._session.drops["candidate too early"] += 1
 
     def restart_ice(self) -> None:
         """Restart ICE with the next offer, and ask for it."""
-        self._restart_wanted = True
+        if self._restart_offered:  # what that offer brings is already to be replaced (W3C restartIce, step 2)
+            self._restart_again = True
+        else:
+            self._restart_wanted = True
         self.check_needed()
 
     # ---- what can be read
@@ -189,7 +199,7 @@ class Signaling:
         """The connection ended: nothing is called any more. What was agreed can still be read."""
         self._ended = True
         self._emit = _ignore
-        self._on_change = _ignore
+        self._on_change = self._on_data_rejected = _ignore
         self._early.clear()
         self._told.clear()
 
@@ -260,7 +270,7 @@ class Signaling:
         negotiation = jsep.apply_remote(before, kind, text, self._describe())
         if kind == "offer" or not self._restart_offered:
             self._undo_restart()  # of an offer that was made and never applied: the answer is to theirs, or to another
-        self._tell_ice(negotiation.transport, offered=kind == "offer")  # before anything changed: it may refuse
+        self._tell_ice(negotiation, offered=kind == "offer")  # before anything changed: it may refuse
         self.negotiation = negotiation
         self._made = None
         if self._controlling is None:
@@ -290,7 +300,8 @@ class Signaling:
             self._transceivers.settle(negotiation.sections, final=stable)
             if stable and self._restarted:
                 self._ice.keep_restart()
-                self._restarted = self._restart_wanted = False
+                self._restarted = self._restart_offered = False
+                self._restart_wanted, self._restart_again = self._restart_again, False
         offered = negotiation.state in {SignalingState.HAVE_LOCAL_OFFER, SignalingState.HAVE_REMOTE_OFFER}
         if (
             negotiation.transport is not None
@@ -304,8 +315,21 @@ class Signaling:
         if stable:
             self._needed = False
             self.check_needed()
+        self._look_for_rejected_data(stable=stable)
         self._on_change()
         self._driver.soon()
+
+    def _look_for_rejected_data(self, *, stable: bool) -> None:
+        """Say so when an exchange ended a section of data, or let none begin; one that was rolled back is just gone."""
+        of_data = [slot for slot in self.negotiation.slots if slot.kind == "application"]
+        living = frozenset(slot.mid for slot in of_data if not slot.dead)
+        if not stable:
+            self._data_mids |= living
+            return
+        rejected = any(slot.dead and slot.mid in self._data_mids for slot in of_data)
+        self._data_mids = living
+        if rejected and not living:
+            self._on_data_rejected()
 
     def _tell_needed(self) -> None:
         self._check_scheduled = False
@@ -328,9 +352,10 @@ class Signaling:
     def _undo_restart(self) -> None:
         """A restart that nobody agreed on did not happen; if it was ours, it is still wanted."""
         if self._restarted and self._ice.undo_restart():
-            self._restarted = False
+            self._restarted = self._restart_offered = self._restart_again = False
 
-    def _tell_ice(self, transport: jsep.RemoteTransport | None, *, offered: bool) -> None:
+    def _tell_ice(self, negotiation: jsep.Negotiation, *, offered: bool) -> None:
+        transport = negotiation.transport
         if transport is None:
             return
         parameters = IceParameters(transport.ufrag, transport.pwd, transport.ice_lite)
@@ -353,15 +378,25 @@ class Signaling:
             self._tell_text(text)
         early, self._early = self._early, []
         for kept in early:
-            if _belongs(kept, transport):
-                self._tell_text(None if kept is None else kept.candidate)
+            self._tell_kept(kept, transport, negotiation.slots)
         if transport.end_of_candidates:
             self._ice.add_remote_candidate(None)
 
     def _tell_candidate(self, candidate: IceCandidate | None) -> None:
         transport = self.negotiation.transport
-        if transport is not None and _belongs(candidate, transport):
-            self._tell_text(None if candidate is None else candidate.candidate)
+        if transport is not None:
+            self._tell_kept(candidate, transport, self.negotiation.slots)
+
+    def _tell_kept(
+        self, candidate: IceCandidate | None, transport: jsep.RemoteTransport, slots: tuple[jsep.Slot, ...]
+    ) -> None:
+        """Tell one that came by itself, if it is meant for the transport; count it if not."""
+        if candidate is None:
+            self._tell_text(None)
+        elif why := _foreign(candidate, transport, slots):
+            self._session.drops[f"candidate of {why}"] += 1
+        else:
+            self._tell_text(candidate.candidate)
 
     def _tell_text(self, text: str | None) -> None:
         """Each candidate once: every description repeats those before it, and ICE has room for so many."""
@@ -373,16 +408,20 @@ class Signaling:
             self._ice.add_remote_candidate(text)
 
 
-def _belongs(candidate: IceCandidate | None, transport: jsep.RemoteTransport) -> bool:
-    """Whether it is of this generation, and not of a section that rides on another one's transport."""
-    if candidate is None:
-        return True
+def _foreign(candidate: IceCandidate, transport: jsep.RemoteTransport, slots: tuple[jsep.Slot, ...]) -> str:
+    """Whose it is, if it is not of this generation, or of a section with another transport than the one in use."""
+    if candidate.username_fragment not in {None, "", transport.ufrag}:
+        return "another generation"
     if candidate.sdp_mid:
-        if candidate.sdp_mid != transport.mid:
-            return False
-    elif candidate.sdp_m_line_index not in {None, transport.index}:
-        return False
-    return candidate.username_fragment in {None, "", transport.ufrag}
+        index = next((index for index, slot in enumerate(slots) if slot.mid == candidate.sdp_mid), -1)
+    elif candidate.sdp_m_line_index is not None:
+        index = candidate.sdp_m_line_index
+    else:
+        return ""
+    if not 0 <= index < len(slots):
+        return "an unknown section"
+    # A dead section has no transport: some peers write the first one whatever became of it.
+    return "" if index == transport.index or slots[index].dead else "a section that is not bundled"
 
 
 def _ignore(*_: object) -> None:

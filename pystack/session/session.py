@@ -134,6 +134,14 @@ class Session:
         self._data_wanted = True
         self._start_data_if_ready(now)
 
+    def end_data(self, now: float, reason: Reason) -> None:
+        """The data section was rejected: channels end. An association that never ran can still be agreed on later."""
+        self._data_wanted = False
+        if self._data_started:
+            self.channels.abort(now, reason)
+        else:
+            self.channels.end_all(now, reason)
+
     def send_rtp(
         self,
         sender_id: int,

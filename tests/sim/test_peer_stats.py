@@ -355,6 +355,7 @@ ROWS: dict[tuple[str, str], Row] = {
         s.other["T"]["packetsSent"],
     ),
     ("transport", "bytesReceived"): lambda s: (s.one["T"]["bytesReceived"], s.other["T"]["bytesSent"]),
+    ("transport", "selectedCandidatePairChanges"): lambda s: (s.one["T"]["selectedCandidatePairChanges"], 1),
     ("transport", "dropped"): lambda s: ((s.one["T"]["dropped"], s.other["T"]["dropped"]), ({}, {"rtp: duplicate": 1})),
     # All of it went over one pair; a simulated one asks nobody, the numbers of real ones are in tests/live and interop
     **{

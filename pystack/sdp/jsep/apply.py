@@ -232,6 +232,8 @@ def _check_transport(base: Negotiation, kind: DescriptionType, transport: Remote
     ICE restart with ``active`` whatever its role is, and so does Chromium once the first section was stopped.
     """
     known = stable_base(base).transport
+    if known is None and base.state is SignalingState.HAVE_REMOTE_PRANSWER:
+        known = base.transport  # whoever answered provisionally: DTLS is with them, and forks are not followed
     if transport is None or known is None or base.dtls_role is None:
         return
     where = f"remote {kind}: section {transport.index} (mid {transport.mid})"

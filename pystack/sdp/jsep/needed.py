@@ -14,8 +14,8 @@ __all__ = ["needs_negotiation"]
 def needs_negotiation(negotiation: Negotiation, local: LocalSession) -> bool:
     """Tell whether ``local`` wants something that is not in force. Meaningful while stable."""
     living = {slot.mid: slot for slot in negotiation.slots if not slot.dead}
-    if local.data and not any(slot.kind == "application" for slot in negotiation.slots):
-        return True  # one that the peer rejected was negotiated: asking again would get the same answer
+    if local.data and not any(slot.kind == "application" for slot in living.values()):
+        return True
     rejected = negotiation.mids - living.keys()
     placed = {one.mid for one in local.transceivers}
     if any(slot.kind != "application" and slot.mid not in placed for slot in living.values()):

@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 _MEDIA_PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF")
 _DATA_PROTOCOLS: Final = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
+_RTCP_RANGE: Final = range(64, 96)
+"""Payload types that, with the marker bit, look like RTCP packet types (RFC 5761 section 4)."""
 _MAX_RIDS: Final = 16
 """Layers of one section that are looked at; the RTP layer keeps state for each."""
 
@@ -203,6 +205,11 @@ def _read_codecs(section: MediaSection) -> tuple[AgreedCodec, ...]:
         for name in section.formats
         if name.isascii() and name.isdigit() and len(name) <= 3 and int(name) in maps
     ]
+    for payload_type in listed:
+        if section.port and payload_type in _RTCP_RANGE:
+            raise InvalidArgument(
+                f"line {section.number}: payload type {payload_type} cannot be told from RTCP; take one of 96 to 127"
+            )
     repairs: dict[int, int] = {}
     for number in listed:
         if maps[number].name.lower() == "rtx":
