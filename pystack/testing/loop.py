@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pystack.testing.clock import Clock
 from pystack.testing.world import World
@@ -30,6 +30,10 @@ from pystack.testing.world import World
 __all__ = ["Deadlock", "VirtualLoop", "run"]
 
 T = TypeVar("T")
+
+
+STANDSTILL: Final = 200_000
+"""Turns of the loop at one and the same time that are taken for a loop without end."""
 
 
 class Deadlock(AssertionError):
@@ -41,10 +45,17 @@ class _Selector:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self._busy = 0  # turns in a row after which something was ready at once
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None or timeout > 0:
+            self._busy = 0
             self._loop._pass(inf if timeout is None else timeout)
+        else:
+            self._busy += 1
+            if self._busy > STANDSTILL:
+                self._busy = 0
+                self._loop._stand_still()
         return []
 
 
@@ -89,6 +100,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         else:
             self.clock.advance(target)
 
+    def _stand_still(self) -> None:
+        raise Deadlock(
+            f"time stands still: {STANDSTILL} turns of the loop, and something is always ready; does a task spin on "
+            f"sleep(0), or does a network without delay and rate (LinkOptions) carry a flood?\n{self.waiting()}"
+        )
+
     def waiting(self) -> str:
         """Tell who waits where: each task with the line that it stands on."""
         lines = []
@@ -112,16 +129,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
         pass
 
 
+_ASYNCIO: Final = asyncio.__file__.removesuffix("__init__.py")
+
+
 def _where(coroutine: Any) -> str:
-    """The innermost line that a suspended coroutine stands on."""
-    place = "?"
+    """The innermost line that a suspended coroutine stands on, and what of asyncio it waits in there."""
+    place, inside = "?", ""
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is None:
             break
-        place = f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
+        code = frame.f_code
+        if place != "?" and code.co_filename.startswith(_ASYNCIO):
+            inside = f", in {code.co_qualname}"
+        else:
+            place, inside = f"{code.co_qualname} ({code.co_filename}:{frame.f_lineno})", ""
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-    return place
+    return place + inside
 
 
 def run(
@@ -130,7 +154,8 @@ def run(
     """Run ``main`` on a fresh virtual loop and close the loop, as :func:`asyncio.run` does.
 
     Raises:
-        Deadlock: nothing can happen any more, or not within ``limit`` simulated seconds.
+        Deadlock: nothing can happen any more, or not within ``limit`` simulated seconds, or time stands still because
+            something is always ready.
         ExceptionGroup: ``main`` returned, but elsewhere an exception was never seen by anybody.
     """
     loop = VirtualLoop(clock, world=world, limit=limit)

@@ -82,7 +82,9 @@ def test_a_deadlock_names_the_tasks_and_where_they_wait() -> None:
     async def main() -> None:
         await asyncio.create_task(wait_for_nobody(), name="lonely")
 
-    with pytest.raises(Deadlock, match=r"nothing can happen any more(.|\n)*lonely: Event.wait .*locks\.py"):
+    with pytest.raises(
+        Deadlock, match=r"nothing can happen any more(.|\n)*lonely: .*wait_for_nobody \(.*\.py:80\), in Event.wait"
+    ):
         run(main())
 
 
@@ -172,3 +174,12 @@ def test_a_clock_can_be_shared() -> None:
     assert clock.elapsed == pytest.approx(2.0)
     clock.advance(1.0)
     assert clock.now == pytest.approx(7.0)
+
+
+def test_a_task_that_spins_is_found_out_and_named():
+    async def spin():
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(Deadlock, match=r"(?s)time stands still: .*LinkOptions.*spin"):
+        run(spin())
