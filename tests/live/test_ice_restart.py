@@ -268,6 +268,9 @@ def test_statistics_of_a_restarted_transport_go_on_and_those_of_the_pair_begin_a
             await until(lambda: client._session.association.outstanding == 0)
             await asyncio.sleep(0.25)  # the last acknowledgement is delayed
 
+        def pair_of(report):
+            return report[report["T"]["selectedCandidatePairId"]]
+
         def numbers():
             ends = [each.get_stats() for each in (client, server)]
             for one, two in (ends, ends[::-1]):
@@ -279,7 +282,7 @@ def test_statistics_of_a_restarted_transport_go_on_and_those_of_the_pair_begin_a
         before = numbers()
         for report in before:
             for name in ("packetsSent", "packetsReceived", "bytesSent", "bytesReceived"):
-                assert report["CP"][name] == report["T"][name] > 0
+                assert pair_of(report)[name] == report["T"][name] > 0
         pair = client._ice.selected_pair
         await negotiate(client, server)  # nothing restarts, nothing begins anew
         client.restart_ice()
@@ -292,9 +295,12 @@ def test_statistics_of_a_restarted_transport_go_on_and_those_of_the_pair_begin_a
         for old, middle, new in zip(before, begun, after, strict=True):
             for name in ("packetsSent", "packetsReceived", "bytesSent", "bytesReceived"):
                 assert new["T"][name] > middle["T"][name] >= old["T"][name]
-                assert new["CP"][name] < new["T"][name]
-                assert new["CP"][name] - middle["CP"][name] == new["T"][name] - middle["T"][name]
-        asked, answered = after[0]["CP"], after[1]["CP"]
+                assert pair_of(new)[name] < new["T"][name]
+                assert pair_of(new)[name] - pair_of(middle)[name] == new["T"][name] - middle["T"][name]
+            # Another pair has another id, so that nobody subtracts what does not belong together.
+            assert pair_of(new)["id"] == pair_of(middle)["id"] != pair_of(old)["id"]
+            assert new["T"]["selectedCandidatePairChanges"] == old["T"]["selectedCandidatePairChanges"] + 1
+        asked, answered = map(pair_of, after)
         assert asked["requestsSent"] >= 1
         assert asked["responsesReceived"] >= 1
         assert asked["currentRoundTripTime"] < 1
