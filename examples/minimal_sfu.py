@@ -5,22 +5,20 @@ import asyncio
 from aiohttp import web
 
 from pystack import Configuration, NegotiationNeeded, PeerConnection, SessionDescription, UdpMux
-from sfu.media import Munger, Outlet, RouteTable
+from sfu.media import BEST, Munger, Outlet, RouteTable
 from sfu.tracks import Kind
 
 PAGE = """<!doctype html><style>body{display:flex;flex-wrap:wrap}video{width:48%}</style><script type="module">
 const show = (stream, muted = false) => {
   const video = Object.assign(document.createElement("video"), { srcObject: stream, autoplay: true, muted });
-  stream.onremovetrack = () => stream.active || video.remove(); document.body.append(video);
-};
+  stream.onremovetrack = () => stream.active || video.remove(); document.body.append(video); };
 const local = await navigator.mediaDevices.getUserMedia({ audio: true, video: true }); show(local, true);
 const pc = (window.pc = new RTCPeerConnection()), ws = new WebSocket(`ws://${location.host}/ws`);
 pc.ontrack = ({ track, streams }) => track.kind === "video" && show(streams[0]);
 ws.onmessage = async ({ data }) => {
   await pc.setRemoteDescription({ type: "offer", sdp: data });
   if (!pc.currentLocalDescription) local.getTracks().forEach((track) => pc.addTrack(track, local));
-  await pc.setLocalDescription(); ws.send(pc.localDescription.sdp);
-};</script>"""
+  await pc.setLocalDescription(); ws.send(pc.localDescription.sdp); };</script>"""
 
 
 class Room:
@@ -58,20 +56,22 @@ class Room:
 
     def forward(self, track: str, kind: Kind, subscriber: str, peer: PeerConnection) -> None:
         section = peer.add_transceiver(kind, direction="sendonly", track_id=track, stream_ids=[track.partition("/")[0]])
-        self.routes.add(track, subscriber, Outlet(section.sender, Munger(90000)), 1, paused=False, since=0.0, now=0.0)
+        outlet = Outlet(section.sender, Munger(48000 if kind == "audio" else 90000))
+        self.routes.add(track, subscriber, outlet, 1, paused=False, ceiling=BEST, since=0.0, now=0.0)
 
     def leave(self, name: str) -> None:
         self.peers.pop(name, None)
         for track in self.routes:
-            self.routes.unpublish(track.sid) if track.sid.startswith(name) else track.remove(name)
+            self.routes.unpublish(track.sid) if track.sid.startswith(f"{name}/") else track.remove(name)
         for section in [each for theirs in self.peers.values() for each in theirs.transceivers]:
-            section.stop() if section.sender.track_id.startswith(name) else None
+            section.stop() if section.sender.track_id.startswith(f"{name}/") else None
 
 
 async def main() -> web.Application:
     app, room = web.Application(), Room(await UdpMux.open(loopback=True))
     app.router.add_get("/ws", room.visit)
     app.router.add_get("/", lambda _: asyncio.sleep(0, web.Response(text=PAGE, content_type="text/html")))
+    app.on_cleanup.append(lambda _: asyncio.sleep(0, room.mux.close()))
     return app
 
 

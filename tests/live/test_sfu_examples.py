@@ -1,4 +1,4 @@
-"""The examples that need a server run as they stand, and the page's five protobuf fields are LiveKit's."""
+"""The example that needs a server runs as it stands, and the page's five protobuf fields are LiveKit's."""
 
 import asyncio
 import importlib.util
