@@ -43,10 +43,12 @@ class Negotiator:
 
     Usage::
 
-        async with PeerConnection() as connection, asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as tasks, PeerConnection() as connection:
             tasks.create_task(Negotiator(connection, websocket, polite=True).run())
             chat = connection.create_data_channel("chat")
             await chat.wait_open(timeout=10)
+
+    The group comes first, so that it is left last: it waits for :meth:`run`, which ends with the connection.
 
     Args:
         connection: the connection; create channels and transceivers before or after, as you like.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import textwrap
 from collections.abc import AsyncIterator
 
 import pytest
@@ -232,3 +234,27 @@ def test_connect_needs_a_loop_only() -> None:
             return await (await other.next_data_channel(timeout=5)).read(timeout=5)
 
     assert asyncio.run(main()) == "over real sockets"
+
+
+def test_the_usage_in_the_docstring_ends_by_itself() -> None:
+    """A group inside the connection's block waited for a negotiator that waited for the connection."""
+    told = inspect.getdoc(Negotiator) or ""
+    usage = told.partition("Usage::")[2].partition("\nThe group")[0]
+    assert "async with" in usage
+
+    async def main() -> None:
+        network = MemoryNetwork(LINK)
+
+        def fresh() -> PeerConnection:
+            return PeerConnection(Configuration(mux=network))
+
+        async def side(line: Line, *, polite: bool) -> None:
+            names = {"asyncio": asyncio, "Negotiator": Negotiator, "PeerConnection": fresh, "websocket": line}
+            code = textwrap.dedent(usage).replace("polite=True", f"polite={polite}")
+            exec("async def use():\n" + textwrap.indent(code, "    "), names)
+            await names["use"]()  # type: ignore[operator]
+
+        here, there = Line.pair()
+        await asyncio.wait_for(asyncio.gather(side(here, polite=True), side(there, polite=False)), 60)
+
+    run(main())
