@@ -15,6 +15,7 @@ import attrs
 import jwt
 from livekit.protocol import models
 
+from pystack.errors import InvalidArgument
 from sfu.rooms import Grants
 
 __all__ = ["MAX_NAME", "MAX_TOKEN", "AuthError", "Claims", "bearer", "make_token", "read_grant", "sign", "verify"]
@@ -56,7 +57,17 @@ def make_token(
     """Sign a token that lets ``identity`` join ``room`` for ``lifetime`` seconds.
 
     ``grants`` adds to the video grant, with LiveKit's names: ``{"canPublish": False}``.
+
+    Raises:
+        InvalidArgument: nobody could join with it: something is empty, too long, or over already.
     """
+    for what, text in (("key", key), ("secret", secret), ("identity", identity), ("room", room)):
+        if not text.strip():
+            raise InvalidArgument(f"the {what} of a token may not be empty")
+    if max(len(identity), len(room)) > MAX_NAME:
+        raise InvalidArgument(f"the identity and the room of a token may have {MAX_NAME} characters at most")
+    if not lifetime > 0:
+        raise InvalidArgument(f"the lifetime of a token is a number of seconds above 0, not {lifetime!r}")
     video = {"room": room, "roomJoin": True, **(grants or {})}
     return sign(key, secret, lifetime, {"sub": identity, "name": name or identity, "video": video})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +31,11 @@ class ConfigError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """The settings in use; the rows of :data:`SETTINGS` say what each means."""
+    """The settings in use, by the names that ``sfu serve`` has for them; each is checked as its flag would be.
+
+    Raises:
+        ConfigError: a setting cannot be used; the text names it and says what would be right.
+    """
 
     host: str = "0.0.0.0"
     port: int = 7880
@@ -52,6 +57,11 @@ class Config:
     log_level: str = "info"
     log_format: str = "console"
     dev: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for setting in SETTINGS:
+            read = _read(setting, getattr(self, setting.name), "Config(...)")
+            object.__setattr__(self, setting.name, read)  # frozen for everybody else
 
     def room_options(self, version: str) -> RoomOptions:
         """What of this concerns a room; ``version`` is announced to clients."""
@@ -251,13 +261,18 @@ def load(
 
     Args:
         flags: values by setting name; ``None`` means not given.
-        environment: of the process.
+        environment: of the process: ``os.environ``, or ``{}`` to have none. A variable that begins with ``SFU_`` and
+            is no setting is ignored, for it may be another program's, and a warning, for it may be a slip.
         file: a YAML file, ``None`` for none.
         dev: development mode: a well-known key, and listening on this machine only.
 
     Raises:
         ConfigError: naming the setting, its source and the fix.
     """
+    for name in flags:
+        if name not in _BY_NAME:
+            raise ConfigError(f"{name}: unknown flag; {_nearest(name)}")
+    _tell_of_strangers(environment)
     values: dict[str, Any] = {}
     if dev:
         values.update(host="127.0.0.1", keys={DEV_KEY: DEV_SECRET})
@@ -300,11 +315,24 @@ def _from_file(file: Path) -> dict[str, Any]:
     for name, value in content.items():
         setting = _BY_NAME.get(str(name))
         if setting is None:
-            near = difflib.get_close_matches(str(name), _BY_NAME, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "known are: " + ", ".join(_BY_NAME)
-            raise ConfigError(f"{name}: unknown setting in {file}; {hint}")
+            raise ConfigError(f"{name}: unknown setting in {file}; {_nearest(str(name))}")
         values[setting.name] = _read(setting, value, str(file))
     return values
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, _BY_NAME, n=1)
+    return f"did you mean {near[0]!r}?" if near else "known are: " + ", ".join(_BY_NAME)
+
+
+def _tell_of_strangers(environment: Mapping[str, str]) -> None:
+    known = {setting.variable for setting in SETTINGS}
+    for name in environment:
+        if name.startswith("SFU_") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            # Not by structlog: logs are set up by these settings, and without any set-up this reaches standard error.
+            logging.getLogger("sfu").warning("%s is not a setting and is ignored%s", name, hint)
 
 
 _SECRET: Final = frozenset({"keys", "webhook_urls"})

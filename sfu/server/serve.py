@@ -16,8 +16,9 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+import pystack
 from pystack.aio import UdpMux
-from pystack.errors import InvalidArgument
+from pystack.errors import InvalidArgument, LocalProtocolError
 from sfu.server.app import make_app
 from sfu.server.config import DEV_KEY, DEV_SECRET, Config, ConfigError
 from sfu.server.doorkeeper import Doorkeeper
@@ -31,27 +32,36 @@ _GOODBYE: Final = 2.0  # seconds for connections to end when the server does
 
 
 class Server:
-    """A running server: ``start`` it, and ``close`` it in any case.
+    """A server in a running loop: ``start`` it, once, and ``close`` it in any case.
+
+    Args:
+        config: the settings, of :func:`load` or made by hand.
+        version: what clients and ``/healthz`` are told; by default that of this package.
 
     Attributes:
         url: where the page is.
         runtime: its rooms.
     """
 
-    def __init__(self, config: Config, version: str) -> None:
+    def __init__(self, config: Config, version: str = pystack.__version__) -> None:
         self._config = config
         self._version = version
         self._mux: UdpMux | None = None
         self._runner: web.AppRunner | None = None
         self._doorkeeper = Doorkeeper()
+        self._started = False
         self.url = ""
 
     async def start(self) -> None:
         """Open both ports.
 
         Raises:
-            ConfigError: a port or an address cannot be used; the text names the setting and the fix.
+            ConfigError: a port or an address cannot be used; the text names the setting and the fix. Nothing is open.
+            LocalProtocolError: it was started before. Make another.
         """
+        if self._started:
+            raise LocalProtocolError("start", "started", "this server was started before; make another Server")
+        self._started = True
         config = self._config
         try:
             self._mux = await UdpMux.open(
@@ -95,7 +105,7 @@ class Server:
         return self._mux is not None and self._mux.tcp_port is not None
 
     async def close(self) -> None:
-        """Say goodbye to everybody and release the ports."""
+        """Say goodbye to everybody and release the ports; returns within seconds. Harmless when it is not running."""
         self._doorkeeper.close()
         if self._runner is not None:
             await self.runtime.close()

@@ -16,7 +16,9 @@ import pytest
 from livekit.protocol import models, rtc
 from structlog.testing import capture_logs
 
+import pystack
 from pystack import Closed, PeerConnection, RtpPacket, SessionDescription
+from pystack.errors import LocalProtocolError
 from sfu.data import FramePacket, redirect
 from sfu.server import Config, ConfigError, Server
 from sfu.server.media_session import MediaSession
@@ -719,5 +721,36 @@ def test_ports_in_use_name_the_setting():
                 with pytest.raises(ConfigError, match=f"^{setting}: "):
                     await other.start()
                 await other.close()
+
+    run(main())
+
+
+def test_a_server_is_started_once_and_leaves_nothing_open():
+    """A second start() took the place of the first one's sockets, which nobody closed any more."""
+
+    async def main():
+        async with serving() as (server, http):
+            media = server.media
+            with pytest.raises(LocalProtocolError, match="make another"):
+                await server.start()
+            assert server.media == media
+            assert (await http.get("/healthz")).status == 200
+        with pytest.raises(LocalProtocolError):
+            await server.start()
+        with pytest.raises(OSError):
+            await asyncio.open_connection(*server.url.removeprefix("http://").rsplit(":", 1))
+
+    run(main())
+
+
+def test_a_server_is_of_this_version_when_nothing_else_is_said():
+    async def main():
+        server = Server(Config(host="127.0.0.1", port=0, media_port=0, keys=KEYS))
+        await server.start()
+        try:
+            async with aiohttp.ClientSession(server.url) as http:
+                assert (await (await http.get("/healthz")).json())["version"] == pystack.__version__
+        finally:
+            await server.close()
 
     run(main())

@@ -6,6 +6,7 @@ import warnings
 import jwt
 import pytest
 
+from pystack.errors import InvalidArgument
 from sfu.server.auth import MAX_TOKEN, AuthError, make_token, verify
 from sfu.server.cli import main
 
@@ -109,3 +110,21 @@ def test_the_command_line_makes_tokens(capsys):
     assert (read.identity, read.name, read.grants.can_publish, read.grants.hidden) == ("ada", "ada", False, True)
     assert main(["token", "--room", "r", "--identity", "i"], {"SFU_KEYS": "k:" + "s" * 32}) == 0
     assert verify(capsys.readouterr().out.strip(), {"k": "s" * 32}).room == "r"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"identity": ""}, "identity"),
+        ({"identity": "  "}, "identity"),
+        ({"identity": "x" * 257}, "256"),
+        ({"room": ""}, "room"),
+        ({"key": ""}, "key"),
+        ({"secret": ""}, "secret"),
+        ({"lifetime": 0}, "lifetime"),
+    ],
+)
+def test_no_token_is_made_that_lets_nobody_in(change, words):
+    given = {"key": "k", "secret": "s", "identity": "ada", "room": "demo"} | change
+    with pytest.raises(InvalidArgument, match=words):
+        make_token(given.pop("key"), given.pop("secret"), **given)

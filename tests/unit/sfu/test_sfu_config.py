@@ -120,3 +120,39 @@ def test_mistakes_on_the_command_line_are_one_line_and_code_2(capsys):
 def test_a_server_can_have_no_patience_with_lost_signalling(text):
     config = load({"resume_timeout": text}, {}, None, dev=True)
     assert config.resume_timeout == config.room_options("1").resume_timeout == float(text)
+
+
+def test_a_flag_that_is_no_setting_is_refused():
+    with pytest.raises(ConfigError, match="prt: unknown flag; did you mean 'port'"):
+        load({"prt": 1}, {}, dev=True)
+    with pytest.raises(ConfigError, match="unknown flag; known are: host, port"):
+        load({"zzz": None}, {}, dev=True)
+
+
+def test_a_variable_that_is_no_setting_is_told_of(caplog):
+    environment = {"SFU_MEDIA_PRT": "1", "SFU_QQQ": "https://example.com", "SFUX": "1", "SFU_PORT": "2"}
+    assert load({}, environment, dev=True).port == 2
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == "SFU_MEDIA_PRT is not a setting and is ignored; did you mean SFU_MEDIA_PORT?"
+    assert second == "SFU_QQQ is not a setting and is ignored"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"port": "x"}, "port"),
+        ({"media_port": 70_000}, "media_port"),
+        ({"keys": {"k": ""}}, "keys"),
+        ({"metrics": "perhaps"}, "metrics"),
+        ({"join_timeout": -1}, "join_timeout"),
+        ({"advertised_addresses": ["nowhere"]}, "advertised_addresses"),
+    ],
+)
+def test_a_configuration_made_in_python_is_checked_as_well(settings, name):
+    with pytest.raises(ConfigError, match=f"^{name}: .* from Config"):
+        Config(**settings)
+
+
+def test_a_configuration_made_in_python_holds_what_a_file_would_give():
+    made = Config(port="80", media_addresses=["127.0.0.1"], keys="k:s", metrics="on", join_timeout=5)
+    assert (made.port, made.media_addresses, made.keys, made.metrics) == (80, ("127.0.0.1",), {"k": "s"}, True)
