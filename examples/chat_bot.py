@@ -24,7 +24,58 @@ from livekit.protocol import models, rtc
 from pystack import Closed, DataChannel, IceCandidate, IceCandidateFound, PeerConnection, PeerEvent, SessionDescription
 from sfu.server import make_token
 
-CHAT_TOPIC = "lk-chat-topic"
+CHAT_TOPIC = "lk.chat"
+OLD_CHAT_TOPIC = "lk-chat-topic"
+CHUNK = 15_000  # bytes of text in one packet
+LONGEST = 100_000  # bytes of a line that is read
+OPEN = 100  # streams that have begun and not ended
+
+
+class TextStreams:
+    """Puts the text streams of all participants together: a header, chunks, and a trailer at the end."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], bytearray] = {}
+
+    def take(self, packet: models.DataPacket) -> str | None:
+        """The text that ends with this packet, if it does and is of the chat."""
+        who = packet.participant_identity
+        match packet.WhichOneof("value"):
+            case "stream_header" if packet.stream_header.topic == CHAT_TOPIC:
+                self._open[who, packet.stream_header.stream_id] = bytearray()
+                if len(self._open) > OPEN:
+                    del self._open[next(iter(self._open))]
+            case "stream_chunk" if (who, packet.stream_chunk.stream_id) in self._open:
+                text = self._open[who, packet.stream_chunk.stream_id]
+                text += packet.stream_chunk.content
+                if len(text) > LONGEST:
+                    del self._open[who, packet.stream_chunk.stream_id]
+            case "stream_trailer":
+                whole = self._open.pop((who, packet.stream_trailer.stream_id), None)
+                return None if whole is None else whole.decode(errors="replace")
+        return None
+
+
+def stream_packets(text: str) -> list[models.DataPacket]:
+    """The packets that carry a text to the chat, as the SDKs' ``send_text`` sends them."""
+    name, data = str(uuid.uuid4()), text.encode()
+    header = models.DataStream.Header(
+        stream_id=name,
+        timestamp=int(time.time() * 1000),
+        topic=CHAT_TOPIC,
+        mime_type="text/plain",
+        total_length=len(data),
+        text_header=models.DataStream.TextHeader(),
+    )
+    packets = [models.DataPacket(stream_header=header)]
+    at = 0
+    while at < len(data):
+        # Cut between characters: what is left of one at the end comes first in the next chunk.
+        part = data[at : at + CHUNK].decode(errors="ignore").encode()
+        chunk = models.DataStream.Chunk(stream_id=name, chunk_index=len(packets) - 1, content=part)
+        packets.append(models.DataPacket(stream_chunk=chunk))
+        at += len(part)
+    return [*packets, models.DataPacket(stream_trailer=models.DataStream.Trailer(stream_id=name))]
 
 
 class Room:
@@ -36,6 +87,7 @@ class Room:
         self._reliable: DataChannel = peer.create_data_channel("_reliable")
         self._lossy = peer.create_data_channel("_lossy", ordered=False, max_retransmits=0)
         self._sequence = 0
+        self._streams = TextStreams()
         self._tasks: set[asyncio.Task[None]] = set()
         self.identity = ""
         self.people: dict[str, str] = {}  # names by identity
@@ -63,12 +115,10 @@ class Room:
 
     async def say(self, text: str) -> None:
         """Write a line to everybody."""
-        line = {"id": str(uuid.uuid4()), "timestamp": int(time.time() * 1000), "message": text}
-        self._sequence += 1
-        packet = models.DataPacket(
-            sequence=self._sequence, user=models.UserPacket(topic=CHAT_TOPIC, payload=json.dumps(line).encode())
-        )
-        await self._reliable.write(packet.SerializeToString(), timeout=5.0)
+        for packet in stream_packets(text):
+            self._sequence += 1
+            packet.sequence = self._sequence
+            await self._reliable.write(packet.SerializeToString(), timeout=5.0)
 
     async def lines(self) -> AsyncIterator[tuple[str, str]]:
         """What the others write: their identity and the text."""
@@ -76,11 +126,15 @@ class Room:
             if isinstance(message, str):
                 continue
             packet = models.DataPacket.FromString(message)
+            text = self._streams.take(packet)
             if packet.WhichOneof("value") == "chat_message":
-                yield packet.participant_identity, packet.chat_message.message
-            elif packet.user.topic == CHAT_TOPIC:
+                text = packet.chat_message.message
+            elif packet.user.topic == OLD_CHAT_TOPIC:
                 with contextlib.suppress(ValueError, AttributeError):  # anybody may send anything on this topic
-                    yield packet.participant_identity, str(json.loads(packet.user.payload).get("message", ""))
+                    line = json.loads(packet.user.payload)
+                    text = None if line.get("ignoreLegacy") else str(line.get("message", ""))
+            if text is not None:
+                yield packet.participant_identity, text
 
     # ------------------------------------------------------------------ inside
 

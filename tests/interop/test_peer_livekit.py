@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import asyncio
-import json
 import math
 import sys
 from pathlib import Path
@@ -81,9 +80,13 @@ async def _meet() -> None:
         def connections(participant, level):
             quality[participant.identity] = level
 
-        @room.on("data_received")
-        def received(packet):
-            heard.append((packet.participant.identity, json.loads(packet.data)["message"]))
+        async def read(reader, identity: str) -> None:
+            heard.append((identity, await reader.read_all()))
+
+        def hear(reader, identity: str) -> None:
+            listening.append(asyncio.create_task(read(reader, identity)))
+
+        room.register_text_stream_handler("lk.chat", hear)
 
         token = make_token(DEV_KEY, DEV_SECRET, identity="robot", room="test", name="Robot")
         await room.connect(server.url.replace("http", "ws", 1), token)
@@ -99,8 +102,7 @@ async def _meet() -> None:
             await until(lambda: _true(min(loudest.values()) > LOUD), 40, f"the SDK hears too little: {loudest}")
             print("the loudest samples that the SDK heard:", loudest)
             await until(lambda: _true(any("robot" in each for each in speaking)), 20, "it is not told that it speaks")
-            line = {"id": "1", "message": "from the robot", "timestamp": 1}
-            await room.local_participant.publish_data(json.dumps(line), reliable=True, topic="lk-chat-topic")
+            await room.local_participant.send_text("from the robot", topic="lk.chat")
             for person in people:
                 await until(lambda: _read(person, "from the robot"), 20, "no data packet from the SDK")  # noqa: B023
                 await person.say(f"from {person.name}")

@@ -1,7 +1,8 @@
-"""The example that needs a server runs as it stands, and the page's five protobuf fields are LiveKit's."""
+"""The example that needs a server runs as it stands, and the page's few protobuf fields are LiveKit's."""
 
 import asyncio
 import importlib.util
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -74,23 +75,48 @@ def test_the_pages_chat_lines_are_livekits():
             start_time=7,
         ),
     )
-    packets = [each.SerializeToString().hex() for each in (chat, other, own)]
+    twice = models.DataPacket(
+        participant_identity="ada",
+        user=models.UserPacket(
+            topic="lk-chat-topic", payload=json.dumps({"id": "2", "message": "hi", "ignoreLegacy": True}).encode()
+        ),
+    )
+    streams = [list(load("chat_bot").stream_packets(text)) for text in ("á" * 20_000, "", "not of the chat")]
+    for each in itertools.chain(*streams):
+        each.participant_identity = "ada"
+    streams[2][0].stream_header.topic = "else"
+    packets = [each.SerializeToString().hex() for each in (chat, other, own, twice, *itertools.chain(*streams))]
     script = f"""
-      import {{ decodeChat, encodeChat }} from {json.dumps((ROOT / "sfu/server/web/packets.js").as_uri())};
-      const line = {{ id: "7", timestamp: 1700000000123, message: "hello \\u{{1f44b}}".repeat(40) }};
-      const decoded = {json.dumps(packets)}.map((hex) => decodeChat(Uint8Array.from(Buffer.from(hex, "hex"))));
-      console.log(JSON.stringify({{ encoded: Buffer.from(encodeChat(line, 300)).toString("hex"), line, decoded }}));
+      import {{ ChatReader, encodeChat }} from {json.dumps((ROOT / "sfu/server/web/packets.js").as_uri())};
+      const line = {{ id: "7", timestamp: 1700000000123, message: "hello \\u{{1f44b}}".repeat(2000) }};
+      const reader = new ChatReader();
+      const decoded = {json.dumps(packets)}.map((hex) => reader.read(Uint8Array.from(Buffer.from(hex, "hex"))));
+      const encoded = encodeChat(line, 300).map((packet) => Buffer.from(packet).toString("hex"));
+      console.log(JSON.stringify({{ encoded, line, decoded, open: reader.streams.size }}));
     """
     done = subprocess.run(
         ["node", "--input-type=module", "-e", script], capture_output=True, text=True, timeout=30, check=True
     )
     result = json.loads(done.stdout)
-    packet = models.DataPacket.FromString(bytes.fromhex(result["encoded"]))
-    assert packet.sequence == 300
-    assert packet.user.topic == "lk-chat-topic"
-    assert json.loads(packet.user.payload) == result["line"]
-    assert result["decoded"] == [
+    sent = [models.DataPacket.FromString(bytes.fromhex(each)) for each in result["encoded"]]
+    assert [each.sequence for each in sent] == [300, 301, 302, 303]
+    header, *chunks, trailer = sent
+    whole = b"".join(each.stream_chunk.content for each in chunks)
+    assert whole.decode() == result["line"]["message"]
+    assert [each.stream_chunk.content.decode() for each in chunks]  # no character is cut in two
+    assert [each.stream_chunk.chunk_index for each in chunks] == [0, 1]
+    told = header.stream_header
+    assert (told.topic, told.timestamp, told.total_length) == ("lk.chat", 1700000000123, len(whole))
+    assert told.WhichOneof("content_header") == "text_header"
+    assert {told.stream_id, trailer.stream_trailer.stream_id, *(each.stream_chunk.stream_id for each in chunks)} == {
+        "7"
+    }
+    assert result["open"] == 0
+    lines = [line for line in result["decoded"][4:] if line is not None]
+    assert [line["message"] for line in lines] == ["á" * 20_000, ""]
+    assert result["decoded"][:4] == [
         {"id": "9", "timestamp": 1700000000123, "message": "é" * 300, "identity": "grace"},
         None,
         {"id": "1", "message": "hi", "timestamp": 5, "identity": "ada"},
+        None,
     ]

@@ -1,7 +1,7 @@
 // One stay in a room: LiveKit signalling in its JSON form over a WebSocket, and one peer connection on which only we
 // offer. The page hears of everything through one callback, `changed(what)`, and reads the state from the fields here.
 
-import { decodeChat, encodeChat } from "./packets.js";
+import { ChatReader, encodeChat } from "./packets.js";
 
 const LEAVE_TEXT = {
   DUPLICATE_IDENTITY: "You joined again from somewhere else, so this session was closed.",
@@ -31,6 +31,7 @@ export class Session {
     this.state = "connecting"; // connecting, connected, interrupted, closed
     this.ending = null; // { text, again } once it is over
     this.sequence = 0;
+    this.chatReader = new ChatReader();
     this.offerId = 0;
     this.offering = false;
     this.offerAgain = false;
@@ -216,7 +217,7 @@ export class Session {
 
   receiveData(data) {
     try {
-      const line = decodeChat(data);
+      const line = this.chatReader.read(data);
       if (line) this.changed("chat", line);
     } catch (error) {
       console.warn("a data packet that is no chat line:", error.message);
@@ -226,7 +227,10 @@ export class Session {
   chat(message) {
     if (this.reliable?.readyState !== "open") return null;
     const line = { id: uniqueId(), timestamp: Date.now(), message };
-    this.reliable.send(encodeChat(line, ++this.sequence));
+    for (const packet of encodeChat(line, this.sequence + 1)) {
+      this.reliable.send(packet);
+      this.sequence++;
+    }
     return { ...line, identity: this.me.identity };
   }
 
