@@ -20,6 +20,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "existing_names",
+    "public_side",
+    "statistics_members",
     "state_tables",
     "whole_reference",
 ]

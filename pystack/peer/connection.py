@@ -499,8 +499,9 @@ class PeerConnection:
     def get_stats(self) -> StatsReport:
         """A snapshot of all numbers under their W3C names: ``{id: {"type": ..., ...}}``, ready for JSON.
 
-        :mod:`pystack.peer.dictionaries` has each dictionary with its members. Works after the end too: the numbers of
-        the transport stay.
+        Find entries by their ``type``. :class:`~pystack.peer.TransportStats`, :class:`~pystack.peer.InboundRtpStats`
+        and their siblings, all in :data:`~pystack.peer.Stats`, have the members of each. Works after the end too: the
+        numbers of the transport stay.
         """
         return collect_stats(
             self._session,
