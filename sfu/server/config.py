@@ -329,8 +329,8 @@ def _tell_of_strangers(environment: Mapping[str, str]) -> None:
     known = {setting.variable for setting in SETTINGS}
     for name in environment:
         if name.startswith("SFU_") and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = difflib.get_close_matches(name.removeprefix("SFU_").lower(), _BY_NAME, n=1)
+            hint = f"; did you mean {_BY_NAME[near[0]].variable}?" if near else ""
             # Not by structlog: logs are set up by these settings, and without any set-up this reaches standard error.
             logging.getLogger("sfu").warning("%s is not a setting and is ignored%s", name, hint)
 

@@ -130,11 +130,11 @@ def test_a_flag_that_is_no_setting_is_refused():
 
 
 def test_a_variable_that_is_no_setting_is_told_of(caplog):
-    environment = {"SFU_MEDIA_PRT": "1", "SFU_QQQ": "https://example.com", "SFUX": "1", "SFU_PORT": "2"}
+    environment = {"SFU_MEDIA_PRT": "1", "SFU_FOO": "https://example.com", "SFUX": "1", "SFU_PORT": "2"}
     assert load({}, environment, dev=True).port == 2
     first, second = (record.getMessage() for record in caplog.records)
     assert first == "SFU_MEDIA_PRT is not a setting and is ignored; did you mean SFU_MEDIA_PORT?"
-    assert second == "SFU_QQQ is not a setting and is ignored"
+    assert second == "SFU_FOO is not a setting and is ignored"
 
 
 @pytest.mark.parametrize(
