@@ -81,7 +81,8 @@ class RtcpPort:
             Whether it was taken; while many wait for the path already, it is not.
 
         Raises:
-            InvalidArgument: the bytes are not RTCP.
+            InvalidArgument: no RTCP, a field that cannot stand in such a packet, more than 31 entries where the count
+                has 5 bits, or more than 65,000 bytes. The message names the field.
             Closed: the connection ended.
         """
         if self._ended is not None:

@@ -8,7 +8,6 @@ retransmissions are ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from struct import error as StructError  # noqa: N812 - so that it reads as what it is
 from typing import TYPE_CHECKING
 
 from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
@@ -118,11 +117,12 @@ class RtpSender:
             rid: the simulcast layer that it belongs to; each has an SSRC and numbers of its own. By default the first.
 
         Returns:
-            Whether it was taken; a refused packet, such as one of a layer that was not agreed, is counted in
-            :attr:`dropped`.
+            Whether it was taken. A refused packet is counted in :attr:`dropped`: one of a layer or a payload type that
+            was not agreed, one whose number was sent before, lies before the first, or 32768 and more ahead.
 
         Raises:
-            InvalidArgument: no packet, or a payload, number or timestamp that cannot stand in one.
+            InvalidArgument: no packet, a field of it that cannot stand in one, or a payload for which no UDP datagram
+                is large enough (65,491 bytes with the header). Nothing was used up: the number may be sent again.
             Closed: the connection ended.
         """
         if not self.sending:
@@ -132,14 +132,11 @@ class RtpSender:
             return False
         driver = self._driver
         key = self._layer_of(rid) if rid or self.rids else self._key
-        try:
-            if key is None or not self._session.send_rtp(
-                key, packet, driver.now(), payload_type, sequence_number, timestamp
-            ):
-                self.dropped += 1
-                return False
-        except (AttributeError, TypeError, StructError) as error:  # only what is given here can be the reason
-            raise InvalidArgument(f"cannot be sent as RTP: {packet!r:.200}: {error}") from error
+        if key is None or not self._session.send_rtp(
+            key, packet, driver.now(), payload_type, sequence_number, timestamp
+        ):
+            self.dropped += 1
+            return False
         driver.soon()
         return True
 

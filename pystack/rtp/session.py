@@ -39,6 +39,7 @@ from pystack.rtp.rtcp import (
     SenderReport,
     TransportFeedback,
     parse_compound,
+    write_own,
 )
 from pystack.rtp.stats import RtpSessionStats
 from pystack.rtp.streams.arrivals import TransportFeedbackRecorder
@@ -304,17 +305,13 @@ class RtpSession:
             Whether it was taken: not while more than a few datagrams of RTCP wait already.
 
         Raises:
-            InvalidArgument: the bytes are not RTCP.
+            InvalidArgument: no RTCP, a field that cannot stand in such a packet, more than 31 entries where the count
+                has 5 bits, or more than 65,000 bytes.
             LocalProtocolError: the session is closed.
         """
         self._require_open("send RTCP")
-        if isinstance(packet, bytes):
-            try:
-                parse_compound(packet)
-            except DecodeError as error:
-                raise InvalidArgument(f"cannot be sent as RTCP: {error}") from None
-            datagrams = [packet]
-        else:
+        datagrams = [write_own(packet)]
+        if not isinstance(packet, bytes | bytearray | memoryview):
             datagrams = self._reporter.pack_feedback([packet], reduced_size=self._options.reduced_size)
         if len(self._control) >= MAX_WAITING:
             return False

@@ -187,12 +187,13 @@ class Session:
         What comes before the keys waits for them.
 
         Raises:
-            InvalidArgument: bytes that are not RTCP.
+            InvalidArgument: no RTCP, or a field that cannot stand in it.
         """
         if self._ended is not None:
             return False
+        taken = self.rtp.send_rtcp(packet)
         self._media_flows = True
-        return self.rtp.send_rtcp(packet)
+        return taken
 
     def close(self, now: float) -> None:
         """End in good order: what is queued on channels goes out first, as far as the peer takes it.

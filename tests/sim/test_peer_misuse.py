@@ -147,7 +147,7 @@ def test_a_packet_that_cannot_be_sent_is_refused_and_the_stream_goes_on() -> Non
                     sender.write(packet(**wrong))
                 assert sender.write(packet())
                 assert (await receiver.read(timeout=5))[0].payload == b"x"
-            with pytest.raises(InvalidArgument, match="cannot be sent as RTP: None"):
+            with pytest.raises(InvalidArgument, match="packet is an RtpPacket, not NoneType"):
                 sender.write(None)  # type: ignore[arg-type]
             changing = bytearray(b"abc")
             assert sender.write(packet(payload=changing))

@@ -2,6 +2,7 @@
 
 from pystack.rtp.rtcp.compound import RtcpPacket, UnknownRtcp, parse_compound, serialize_compound
 from pystack.rtp.rtcp.feedback import Fir, Nack, Pli
+from pystack.rtp.rtcp.own import write_own
 from pystack.rtp.rtcp.remb import Remb
 from pystack.rtp.rtcp.reports import ReceiverReport, ReportBlock, SenderReport
 from pystack.rtp.rtcp.sources import CNAME, Bye, SourceDescription
@@ -23,4 +24,5 @@ __all__ = [
     "UnknownRtcp",
     "parse_compound",
     "serialize_compound",
+    "write_own",
 ]

@@ -6,6 +6,7 @@ written anew. Nothing is remembered from packet to packet but shapes. Called by 
 
 from __future__ import annotations
 
+from pystack.errors import InvalidArgument
 from pystack.rtp.extensions import ONE_BYTE, HeaderExtensionMap, Translation, is_two_byte, translation
 from pystack.rtp.packet import NO_EXTENSION, RtpPacket
 from pystack.rtp.streams.writer import ExtensionWriter
@@ -67,6 +68,17 @@ class HeaderRewriter:
         self, packet: RtpPacket, second: int, sequence_number: int, timestamp: int, payload: bytes, now: float
     ) -> tuple[bytes, bytes]:
         """With CSRCs, padding, or an extension without elements; padding travels as part of the payload."""
+        writer = self._writer
+        before = writer.number
+        try:
+            return self._build_rare(packet, second, sequence_number, timestamp, payload, now)
+        except Exception:
+            writer.number = before
+            raise
+
+    def _build_rare(
+        self, packet: RtpPacket, second: int, sequence_number: int, timestamp: int, payload: bytes, now: float
+    ) -> tuple[bytes, bytes]:
         profile = packet.extension_profile
         if profile == NO_EXTENSION:
             profile, body = self._writer.write(True, b"", now)
@@ -75,6 +87,8 @@ class HeaderRewriter:
         else:
             # A profile without elements can only travel alone.
             own_profile, body = self._writer.write(True, b"", now)
+            if not body and len(packet.extension) % 4:
+                raise InvalidArgument(f"extension is of whole words of 4 bytes, not of {len(packet.extension)} bytes")
             profile, body = (own_profile, body) if body else (profile, packet.extension)
         built = RtpPacket(
             payload_type=second & 0x7F,

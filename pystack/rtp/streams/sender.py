@@ -20,6 +20,7 @@ from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import SenderReport
 from pystack.rtp.streams.allowance import RetransmissionAllowance
 from pystack.rtp.streams.history import AGAIN_AT, HEADER, PAYLOAD, TIMES, PacketHistory
+from pystack.rtp.streams.misfit import LARGE, check_payload_type, misfit, refuse_too_large
 from pystack.rtp.streams.peer_reports import PeerReports
 from pystack.rtp.streams.rewriter import HeaderRewriter
 from pystack.rtp.streams.rtx import wrap_payload
@@ -213,34 +214,47 @@ class SendStream:
         """Build a packet of this stream from ``packet``; ``None`` when it is refused, and counted. Hot.
 
         Sequence numbers may come out of order, but each once, none from before the first, and none 32768 or more
-        ahead: the receiver's SRTP could not follow.
+        ahead: the receiver's SRTP could not follow. What raises has used up neither a number of the stream nor one of
+        the transport: the same number may be sent again with what is right.
 
         Raises:
-            InvalidArgument: a payload that is no bytes, or a sequence number that is none.
+            InvalidArgument: no packet, or a field of it that cannot stand in one; the message names it.
         """
-        if payload_type is None:
-            payload_type = packet.payload_type
-        if sequence_number is None:
-            sequence_number = packet.sequence_number
-        if timestamp is None:
-            timestamp = packet.timestamp
-        if payload is None:
-            payload = packet.payload
-        if payload.__class__ is not bytes:
-            payload = _as_payload(payload)
-        if payload_type not in self._clock_rates:
-            self.refused += 1
-            return None
-        ahead = ((sequence_number - self.highest + 0x8000) & 0xFFFF) - 0x8000
-        if ahead == 1 and self._started:
-            number = self.highest = self.highest + 1
-        else:
-            number = self._admit(sequence_number, ahead)
-            if number < 0:
+        highest = self.highest
+        try:
+            if payload_type is None:
+                payload_type = packet.payload_type
+            if sequence_number is None:
+                sequence_number = packet.sequence_number
+            if timestamp is None:
+                timestamp = packet.timestamp
+            if payload is None:
+                payload = packet.payload
+            if payload.__class__ is not bytes:
+                payload = _as_payload(payload)
+            if payload_type not in self._clock_rates:
+                check_payload_type(payload_type)
                 self.refused += 1
                 return None
-        second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
-        header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
+            ahead = ((sequence_number - highest + 0x8000) & 0xFFFF) - 0x8000
+            if ahead == 1 and self._started:
+                number = highest + 1
+            else:
+                number = self._place(sequence_number, ahead)
+                if number < 0:
+                    self.refused += 1
+                    return None
+            if len(payload) > LARGE:
+                self._measure(packet, sequence_number, timestamp, payload, now)
+            second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
+            header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
+        except InvalidArgument:
+            raise
+        except Exception as error:
+            wrong = misfit(packet, payload_type, sequence_number, timestamp, payload)
+            if wrong is None:
+                raise
+            raise wrong from error
         if self._log is not None:
             self._log.note(self._transport.next, len(header) + len(payload), now)
         self._history.add(number, now, header, payload)
@@ -248,31 +262,43 @@ class SendStream:
         self.octets += len(payload) - packet.padding_size
         self.header_octets += len(header)
         self.sent = True
-        if number == self.highest:
+        if number > highest:
+            if ahead != 1 or not self._started:
+                self._skip_to(number)
+            self.highest = number
             self._last_timestamp = timestamp
             self._last_at = now
             self._last_second = second
+        else:
+            self._skipped.remove_range(number, number + 1)
         return header, payload, self.ssrc, sequence_number
 
-    def _admit(self, sequence_number: int, ahead: int) -> int:
-        """The extended number of a packet that is not the next one; -1 if it must not be sent."""
+    def _place(self, sequence_number: int, ahead: int) -> int:
+        """The extended number of a packet that is not the next one; -1 if it must not be sent. Changes nothing."""
         if not 0 <= sequence_number <= 0xFFFF:
-            raise InvalidArgument(f"a sequence number is 0 to 65535, not {sequence_number}")
+            raise InvalidArgument(f"sequence_number is 0 to 65535, not {sequence_number}")
         if not self._started:
-            self._started = True
-            self.highest = sequence_number
-            self.peer.start(sequence_number)
             return sequence_number
         number = self.highest + ahead
-        if ahead > 0:
+        if ahead <= 0 and number not in self._skipped:
+            return -1  # sent before, or from before the start, where SRTP has no index
+        return number
+
+    def _skip_to(self, number: int) -> None:
+        """A packet went that is the first, or leaves others out: they may follow."""
+        if not self._started:
+            self._started = True
+            self.peer.start(number)
+        else:
             self._skipped.add_range(self.highest + 1, number)
             self._skipped.remove_below(number - LATE_LIMIT)
-            self.highest = number
-            return number
-        if number not in self._skipped:
-            return -1  # sent before, or from before the start, where SRTP has no index
-        self._skipped.remove_range(number, number + 1)
-        return number
+
+    def _measure(self, packet: RtpPacket, sequence_number: int, timestamp: int, payload: bytes, now: float) -> None:
+        """See on a trial that a large packet goes into a datagram."""
+        before = self._transport.next
+        header, built = self._rewriter.rewrite(packet, 0, sequence_number, timestamp, payload, now)
+        self._transport.next = before
+        refuse_too_large(len(header) + len(built))
 
     def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
         """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now.
@@ -462,4 +488,4 @@ def _as_payload(payload: object) -> bytes:
     """Copy what is not ``bytes`` itself: the history keeps it, and it may change."""
     if isinstance(payload, bytes | bytearray | memoryview):
         return bytes(payload)
-    raise InvalidArgument(f"a payload is bytes, not {type(payload).__name__}")
+    raise InvalidArgument(f"payload is bytes, not {type(payload).__name__}")

@@ -121,11 +121,13 @@ class ExtensionWriter:
         if self._number_head:
             transport = self._transport
             number = transport.next
-            transport.next = (number + 1) & 0xFFFF
             if self._time_head:
                 time = int((now + self._offset) * 262144) & 0xFFFFFF | self._time_head
-                return pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, time, forwarded)
-            return pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, forwarded)
+                header = pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, time, forwarded)
+            else:
+                header = pack(0x90, second, sequence_number, timestamp, ssrc, constant, number, forwarded)
+            transport.next = (number + 1) & 0xFFFF  # what could not be packed has used up none
+            return header
         if self._time_head:
             time = int((now + self._offset) * 262144) & 0xFFFFFF | self._time_head
             return pack(0x90, second, sequence_number, timestamp, ssrc, constant, time, forwarded)
@@ -137,12 +139,19 @@ class ExtensionWriter:
         self, second: int, sequence_number: int, timestamp: int, ssrc: int, short: bool, forwarded: bytes, now: float
     ) -> bytes:
         """The plain twin of :meth:`header`, which also makes the ``Struct`` for the next time."""
-        profile, body = self.write(short, forwarded, now)
+        before = self._transport.next
+        try:
+            profile, body = self.write(short, forwarded, now)
+            if not body:
+                header = _PLAIN(0x80, second, sequence_number, timestamp, ssrc)
+            else:
+                header = _EXTENDED(0x90, second, sequence_number, timestamp, ssrc, profile, len(body) >> 2) + body
+        except Exception:
+            self._transport.next = before
+            raise
         if short and self._one_byte and len(forwarded) <= _MAX_FORWARDED:
             self._packs[len(forwarded)] = self._pack_of(len(forwarded))
-        if not body:
-            return _PLAIN(0x80, second, sequence_number, timestamp, ssrc)
-        return _EXTENDED(0x90, second, sequence_number, timestamp, ssrc, profile, len(body) >> 2) + body
+        return header
 
     def _pack_of(self, size: int) -> tuple[Callable[..., bytes], bytes]:
         """The ``Struct`` for ``size`` forwarded bytes, and what of the extension is the same in each packet."""
@@ -180,6 +189,15 @@ class ExtensionWriter:
         else:
             body = self._prefix + forwarded
         return ONE_BYTE, body + _PADDING[len(body) & 3]
+
+    @property
+    def number(self) -> int:
+        """The transport-wide number of the next packet; set it back when one was not sent after all."""
+        return self._transport.next
+
+    @number.setter
+    def number(self, number: int) -> None:
+        self._transport.next = number
 
     def _write_two_byte(self, short: bool, forwarded: bytes, now: float) -> tuple[int, bytes]:
         target = self._target
