@@ -7,6 +7,7 @@ Made by :mod:`pystack.peer` from its configuration, or by hand; read by :mod:`py
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv6Address
 from typing import Literal
 
 import attrs
@@ -47,16 +48,25 @@ class IceServer:
         Raises:
             InvalidArgument: it is none of these, or a TURN server comes without username and credential.
         """
+        if not isinstance(url, str):
+            raise InvalidArgument(
+                f"ICE server: url is one text, such as 'stun:example.org', not {url!r:.80}; make one server of each"
+            )
         scheme, _, rest = url.partition(":")
-        where, _, query = rest.partition("?")
+        scheme = scheme.lower()
+        where, asks, query = rest.partition("?")
         if scheme not in {"stun", "turn", "turns"} or not where or where.startswith("//"):
             raise InvalidArgument(f"ICE server: {url!r} is not of the form stun:host, turn:host:port or turns:host")
         host, port = _split_port(where, 5349 if scheme == "turns" else 3478, url)
         if scheme == "stun":
+            if asks:
+                raise InvalidArgument(f"ICE server: {url!r} has a query, which only turn: and turns: may have")
             return cls(host=host, port=port)
         if not username or credential is None:
             raise InvalidArgument(f"ICE server: {url!r} needs a username and a credential")
-        transport = query.removeprefix("transport=") if query else ("tcp" if scheme == "turns" else "udp")
+        if not isinstance(username, str) or not isinstance(credential, str):
+            raise InvalidArgument(f"ICE server: {url!r} needs a username and a credential that are texts")
+        transport = query.lower().removeprefix("transport=") if asks else ("tcp" if scheme == "turns" else "udp")
         if transport not in {"udp", "tcp"} or (scheme == "turns" and transport == "udp"):
             raise InvalidArgument(f"ICE server: {url!r}: transport must be udp or tcp (with turns: tcp)")
         return cls(
@@ -75,12 +85,25 @@ def _split_port(where: str, default: int, url: str) -> tuple[str, int]:
     if not bracket:
         host, _, rest = where.partition(":")
         rest = f":{rest}" if rest else ""
+    _check_host(host, bool(bracket), url)
     if not rest:
         return host, default
     port = rest[1:]
     if rest[0] != ":" or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
         raise InvalidArgument(f"ICE server: {url!r} has no valid port")
     return host, int(port)
+
+
+def _check_host(host: str, bracketed: bool, url: str) -> None:
+    """See that it is a name or an address, and no user, path or space beside it (RFC 7064 and 7065, section 3.1)."""
+    if bracketed:
+        try:
+            IPv6Address(host)
+        except ValueError:
+            raise InvalidArgument(f"ICE server: {url!r} has no IPv6 address in its brackets") from None
+    elif not host or not all(letter.isalnum() or letter in "-._" for letter in host):
+        user = "; the user is given as username=" if "@" in host else ""
+        raise InvalidArgument(f"ICE server: {url!r} has {host!r} where a host name or an address should be{user}")
 
 
 @attrs.frozen(kw_only=True)

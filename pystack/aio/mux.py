@@ -115,8 +115,12 @@ class UdpMux:
             InvalidArgument: an address or the port is not one.
         """
         for number, what in ((port, "port"), (tcp_port or 0, "tcp_port")):
-            if not 0 <= number <= 65535:
-                raise InvalidArgument(f"{what} must be 0 to 65535, not {number}")
+            if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
+                raise InvalidArgument(f"{what} must be 0 to 65535, not {number!r}")
+        if isinstance(advertise, str) or not isinstance(advertise, Sequence):
+            raise InvalidArgument(f"advertise is a list of addresses, such as ['192.0.2.1'], not {advertise!r}")
+        if not isinstance(host, str | Iterable):
+            raise InvalidArgument(f"host is an address or a list of them, not {host!r}")
         for address in advertise:
             _check_address(address, "advertise")
         wanted = [host] if isinstance(host, str) else list(host)
@@ -394,6 +398,8 @@ class Port:
 
 def _check_address(text: str, what: str) -> None:
     try:
+        if not isinstance(text, str):  # a number would be taken for an address
+            raise ValueError
         ip_address(text)
     except ValueError:
         raise InvalidArgument(f"{what} must be an IPv4 or IPv6 address, not {text!r}") from None

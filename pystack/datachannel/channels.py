@@ -190,8 +190,10 @@ class DataChannels:
         self._require_alive("open")
         if negotiated != (id is not None):
             raise InvalidArgument("an id is given for a negotiated channel, and only for one")
-        if max_lifetime is not None and not 0 <= max_lifetime <= 4_294_967:
-            raise InvalidArgument(f"a lifetime of {max_lifetime} s does not fit in 32 bits of milliseconds")
+        if max_lifetime is not None and not (
+            isinstance(max_lifetime, int | float) and 0 <= max_lifetime <= 4_294_967  # and so no nan
+        ):
+            raise InvalidArgument(f"a lifetime of {max_lifetime!r} s does not fit in 32 bits of milliseconds")
         opening = messages.write_open(
             Open(
                 label=label,
@@ -201,8 +203,8 @@ class DataChannels:
                 max_lifetime_ms=None if max_lifetime is None else round(max_lifetime * 1000),
             )
         )
-        if id is not None and not 0 <= id <= MAX_STREAM_ID:
-            raise InvalidArgument(f"a stream identifier is 0 to {MAX_STREAM_ID}, not {id}")
+        if id is not None and (not isinstance(id, int) or isinstance(id, bool) or not 0 <= id <= MAX_STREAM_ID):
+            raise InvalidArgument(f"id: a stream identifier is 0 to {MAX_STREAM_ID}, not {id!r}")
         if len(self._channels) >= self.options.max_channels:
             raise LocalProtocolError("open", "full", f"there are {self.options.max_channels} channels already")
         if id is not None:
@@ -235,7 +237,7 @@ class DataChannels:
         return channel.handle
 
     def send(self, handle: int, data: bytes | str, now: float) -> bool:
-        """Send a message: text when it is ``str``.
+        """Send a message: text when it is ``str``; a lone surrogate in it becomes U+FFFD (W3C USVString).
 
         False: refused and untouched, and exactly one ``ChannelWritable`` or ``ChannelClosed`` of the handle follows.
         A channel takes messages as soon as its OPEN was taken, before the peer acknowledged it.
@@ -248,7 +250,10 @@ class DataChannels:
         if channel is None or channel.machine.state is ChannelState.CLOSING:
             raise LocalProtocolError("send", "closed" if channel is None else "closing")
         if data.__class__ is str:
-            payload, ppid = data.encode(errors="replace"), _STRING
+            try:
+                payload, ppid = data.encode(), _STRING
+            except UnicodeEncodeError:
+                payload, ppid = _as_scalar_values(data).encode(), _STRING
         else:
             payload, ppid = data, _BINARY  # type: ignore[assignment]
         size = len(payload)
@@ -757,3 +762,8 @@ class DataChannels:
     def _require_alive(self, operation: str) -> None:
         if self._draining or self._ended:
             raise LocalProtocolError(operation, "ended" if self._ended else "shutting down")
+
+
+def _as_scalar_values(text: str) -> str:
+    """Join surrogates that are a pair, and put U+FFFD for those that are not (Web IDL section 3.2.12)."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

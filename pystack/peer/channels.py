@@ -31,15 +31,23 @@ class Channels:
         session: whose channels they are.
         driver: what pumps it.
         on_added: called with each channel that the peer opened.
+        standing: says in words where the connection stands, for whoever waits in vain.
 
     Attributes:
         handlers: which method hears which event.
     """
 
-    def __init__(self, session: Session, driver: Driver, on_added: Callable[[DataChannel], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        driver: Driver,
+        on_added: Callable[[DataChannel], None],
+        standing: Callable[[], str],
+    ) -> None:
         self._session = session
         self._driver = driver
         self._on_added: Callable[[DataChannel], None] = on_added
+        self._standing: Callable[[], str] = standing
         self._by_handle: dict[int, DataChannel] = {}
         self._left_over: deque[ref[DataChannel]] = deque()
         self.handlers: dict[type, Callable[[Any], None]] = {
@@ -64,7 +72,8 @@ class Channels:
 
     def add(self, handle: int) -> DataChannel:
         """Hold a channel that this side opened."""
-        channel = self._by_handle[handle] = DataChannel(self._session, self._driver, handle, "connecting")
+        channel = DataChannel(self._session, self._driver, handle, "connecting", self._standing)
+        self._by_handle[handle] = channel
         return channel
 
     def end(self, reason: Reason) -> None:
@@ -96,7 +105,7 @@ class Channels:
 
     def _handle_announced(self, event: datachannel.ChannelAnnounced) -> None:
         try:
-            channel = DataChannel(self._session, self._driver, event.handle, "open")
+            channel = DataChannel(self._session, self._driver, event.handle, "open", self._standing)
         except LocalProtocolError:  # the association ended in the same breath: there is nothing left to hold
             return
         self._by_handle[event.handle] = channel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from typing import Literal, Protocol
 
 import attrs
@@ -11,6 +12,8 @@ from pystack.aio import DebugOptions, IceServer, IceTransport
 from pystack.base import Randomness, SecretRandomness, Trace
 from pystack.dtls import Certificate
 from pystack.errors import InvalidArgument
+from pystack.peer.arguments import check_flag, check_listener, check_seconds, check_whole
+from pystack.peer.capabilities import check_codecs, check_extensions, check_instance, check_part
 from pystack.peer.media import AUDIO_CODECS, AUDIO_EXTENSIONS, VIDEO_CODECS, VIDEO_EXTENSIONS
 from pystack.sdp.jsep import CodecCapability, ExtensionCapability
 from pystack.session import SessionOptions
@@ -30,6 +33,8 @@ class IceTransports(Protocol):
 class Configuration:
     """Options of one :class:`~pystack.peer.PeerConnection`.
 
+    What can never be right is refused here, by the member's name (:class:`~pystack.errors.InvalidArgument`).
+
     Attributes:
         ice_servers: STUN and TURN servers for the full ICE agent.
         ice_transport_policy: ``"all"``, or ``"relay"`` to use relayed candidates alone.
@@ -42,7 +47,8 @@ class Configuration:
         port_range: lowest and highest local UDP port of the full agent.
         address_filter: asked for each local address whether the full agent may use it.
         loopback: whether the full agent uses loopback addresses although there are others.
-        audio_codecs, video_codecs: what is offered and accepted, in order of preference.
+        audio_codecs, video_codecs: what is offered and accepted, in order of preference. Payload types are 0 to 63 or
+            96 to 127: what lies between would be taken for RTCP (RFC 5761 section 4).
         audio_extensions, video_extensions: header extensions, likewise.
         session: options of the layers below.
         operation_timeout: seconds that one negotiation operation may take, its turn included (requirements row 8).
@@ -79,6 +85,26 @@ class Configuration:
     randomness: Randomness = attrs.field(factory=SecretRandomness)
     trace: Trace | None = None
     debug: DebugOptions | str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what can never be right; what has a validator of its own was looked at before."""
+        check_part("mux", self.mux, "a UdpMux, which UdpMux.open(...) gives, or None", ("transport",), optional=True)
+        check_part("randomness", self.randomness, "a Randomness", ("token", "integer", "uniform"))
+        check_part("trace", self.trace, "a Trace or None", ("packet", "state", "timer", "dropped"), optional=True)
+        check_instance("certificate", self.certificate, Certificate | None, "a Certificate or None")
+        check_instance("session", self.session, SessionOptions, "a SessionOptions")
+        check_instance("debug", self.debug, DebugOptions | str | PathLike | None, "a folder, a DebugOptions or None")
+        if self.address_filter is not None:
+            check_listener("address_filter", self.address_filter, "its answer is needed at once")
+        check_flag("loopback", self.loopback)
+        check_codecs("audio_codecs", self.audio_codecs)
+        check_codecs("video_codecs", self.video_codecs)
+        check_extensions("audio_extensions", self.audio_extensions)
+        check_extensions("video_extensions", self.video_extensions)
+        check_seconds("operation_timeout", self.operation_timeout)
+        check_seconds("close_timeout", self.close_timeout)
+        check_whole("inbox_packets", self.inbox_packets)
+        check_whole("inbox_rtcp", self.inbox_rtcp)
 
     @ice_servers.validator
     def _check_ice_servers(self, _: object, value: object) -> None:

@@ -31,7 +31,17 @@ from pystack.base import Ended, revise
 from pystack.dtls import Certificate
 from pystack.errors import LOCAL, Closed, InvalidArgument, PeerClosed, Reason, StackError, TransportLost
 from pystack.peer import events as told
-from pystack.peer.arguments import check_description, check_direction, check_kind, check_names, check_rids
+from pystack.peer.arguments import (
+    check_channel,
+    check_description,
+    check_direction,
+    check_flag,
+    check_kind,
+    check_listener,
+    check_names,
+    check_rids,
+    check_timeout,
+)
 from pystack.peer.brought import Brought
 from pystack.peer.channels import Channels
 from pystack.peer.configuration import Configuration
@@ -42,7 +52,7 @@ from pystack.peer.events import PeerEvent
 from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
-from pystack.peer.progress import missing_step
+from pystack.peer.progress import missing_step, standing
 from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
 from pystack.peer.signaling import Signaling
@@ -91,6 +101,9 @@ class PeerConnection:
     Args:
         configuration: see :class:`Configuration`; the defaults suit a client.
 
+    Raises:
+        InvalidArgument: it is no :class:`Configuration`, such as the W3C's dictionary.
+
     Attributes:
         transceivers: the media sections, in the order in which they came to be.
         reason: why the connection ended; ``None`` while it lives.
@@ -98,7 +111,14 @@ class PeerConnection:
     """
 
     def __init__(self, configuration: Configuration | None = None) -> None:
-        self._configuration = configuration = configuration or Configuration()
+        if configuration is None:
+            configuration = Configuration()
+        elif not isinstance(configuration, Configuration):
+            raise InvalidArgument(
+                f"configuration is a Configuration, not {type(configuration).__name__}; "
+                "write Configuration(ice_servers=[IceServer.from_url('stun:example.org')])"
+            )
+        self._configuration = configuration
         self._loop = asyncio.get_running_loop()
         self._random = configuration.randomness
         offset = self._wall_offset = wall_offset(self._loop)
@@ -130,7 +150,7 @@ class PeerConnection:
         self._brought_channels: Brought[DataChannel] = Brought("peer connection", _is_closed)
         self._brought_tracks: Brought[Transceiver] = Brought("peer connection", _is_silent)
         self._transceivers = Transceivers(self._session, self._driver, configuration, self._handle_wish)
-        self._channels = Channels(self._session, self._driver, self._handle_channel)
+        self._channels = Channels(self._session, self._driver, self._handle_channel, self._tell_standing)
         self._signaling = Signaling(
             session=self._session,
             driver=self._driver,
@@ -243,11 +263,11 @@ class PeerConnection:
         Args:
             label: its name, at most 65535 bytes of UTF-8.
             ordered: whether messages keep their order.
-            max_packet_life_time: milliseconds that a message is tried; not together with ``max_retransmits``.
-            max_retransmits: how often a message is sent again at most.
+            max_packet_life_time: milliseconds that a message is tried, 0 to 65535; not with ``max_retransmits``.
+            max_retransmits: how often a message is sent again at most, 0 to 65535.
             protocol: the subprotocol's name.
             negotiated: both sides make the channel with the same ``id``; nothing is sent to announce it.
-            id: the SCTP stream of a negotiated channel.
+            id: the SCTP stream of a negotiated channel, 0 to 65534.
 
         Raises:
             InvalidArgument: an argument can never be right.
@@ -255,6 +275,13 @@ class PeerConnection:
             Closed: the connection ended.
         """
         self._check_open()
+        check_channel(
+            ordered=ordered,
+            max_packet_life_time=max_packet_life_time,
+            max_retransmits=max_retransmits,
+            negotiated=negotiated,
+            id=id,
+        )
         handle = self._session.channels.open(
             label,
             self._driver.now(),
@@ -366,6 +393,7 @@ class PeerConnection:
             LocalProtocolError: not legal in this signaling state.
             Closed: the connection ended.
         """
+        check_flag("ice_restart", ice_restart)
         return await self._operate("create offer", lambda: self._signaling.create_offer(ice_restart))
 
     async def create_answer(self) -> SessionDescription:
@@ -430,7 +458,12 @@ class PeerConnection:
     # ---- waiting
 
     def listen(self, callback: Callable[[PeerEvent], None]) -> Callable[[], None]:
-        """Call ``callback`` for each event, those kept since the beginning first; return what stops it."""
+        """Call ``callback`` for each event, those kept since the beginning first; return what stops it.
+
+        Raises:
+            InvalidArgument: it cannot be called, or is an ``async def``, which nobody would await.
+        """
+        check_listener("callback", callback, "iterate over events(), or start a task in a plain function")
         return self._hub.listen(callback)
 
     def events(self) -> EventIterator[PeerEvent]:
@@ -479,10 +512,19 @@ class PeerConnection:
         """Wait until all local candidates are in :attr:`local_description`, for signalling without trickling.
 
         Raises:
-            TimeoutError: not in time; the description has those found so far.
+            TimeoutError: not in time; the description has those found so far, and the message says what is missing.
             Closed: the connection ended.
         """
-        await self._gathered.until(self._is_gathered, timeout)
+        try:
+            await self._gathered.until(self._is_gathered, timeout)
+        except TimeoutError:
+            state = self.ice_gathering_state
+            step = (
+                "call set_local_description() before, which begins it"
+                if state == "new"
+                else "local_description has the candidates found so far; give more time, or trickle the rest"
+            )
+            raise TimeoutError(f"candidates not gathered within {timeout:g} s; gathering is {state}: {step}") from None
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended, whoever ended it."""
@@ -522,6 +564,7 @@ class PeerConnection:
         Returns within ``timeout`` seconds (by default the configuration's) and one more for relays, whatever the peer
         does. Idempotent; a second caller awaits the same end. Cancelling it aborts.
         """
+        check_timeout(timeout)
         if self.reason is None:
             now = self._driver.now()
             self._operations.terminate(LOCAL)
@@ -723,6 +766,9 @@ class PeerConnection:
             ),
             self._random,
         )
+
+    def _tell_standing(self) -> str:
+        return standing(self, self._session.dtls_state)
 
     def _note_description(self, whose: str, description: SessionDescription | None) -> None:
         if self._debug is not None and description is not None:

@@ -25,6 +25,7 @@ from pystack.errors import (
     RemoteProtocolError,
     WouldBlock,
 )
+from pystack.peer.arguments import check_callback, check_timeout, check_whole
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
 from pystack.peer.parked import ParkedWriters
@@ -43,6 +44,7 @@ DataChannelState = Literal["connecting", "open", "closing", "closed"]
 
 _MAX_EMPTY: Final = 16384
 """Empty messages that are kept for a reader; they take nothing of the window, so nothing else bounds them."""
+_START_A_TASK: Final = "start a task in a plain function, or take the messages by async for"
 
 
 class DataChannel:
@@ -56,11 +58,16 @@ class DataChannel:
         max_retransmits: how often a message is sent again at most, or ``None``.
         negotiated: whether it was agreed upon out of band.
         reason: why it ended; ``None`` while it lives.
-        on_close: called once with the reason when it has ended.
-        on_buffered_amount_low: called when what is buffered falls to ``buffered_amount_low_threshold``.
     """
 
-    def __init__(self, session: Session, driver: Driver, handle: int, state: DataChannelState) -> None:
+    def __init__(
+        self,
+        session: Session,
+        driver: Driver,
+        handle: int,
+        state: DataChannelState,
+        standing: Callable[[], str],
+    ) -> None:
         info = session.channels.info(handle)
         self.label = info.label
         self.protocol = info.protocol
@@ -69,8 +76,9 @@ class DataChannel:
         self.max_packet_life_time = None if info.max_lifetime is None else round(info.max_lifetime * 1000)
         self.negotiated = info.negotiated
         self.reason: Reason | None = None
-        self.on_close: Callable[[Reason], None] | None = None
-        self.on_buffered_amount_low: Callable[[], None] | None = None
+        self._on_close: Callable[[Reason], None] | None = None
+        self._on_low: Callable[[], None] | None = None
+        self._standing: Callable[[], str] = standing
         self._session = session
         self._driver = driver
         self._handle = handle
@@ -78,7 +86,7 @@ class DataChannel:
         self._state: DataChannelState = state
         self._closing: Reason | None = None  # why it closes, while it does
         self._low_threshold = 0
-        self._writers = ParkedWriters(self._send)
+        self._writers = ParkedWriters(self._send, self._why_late)
         self._inbox: Inbox[tuple[bytes | str, int]] = Inbox(self._what)  # with the size on the wire
         self._unread = 0
         self._empty = 0
@@ -114,11 +122,16 @@ class DataChannel:
 
     @property
     def buffered_amount_low_threshold(self) -> int:
-        """The number of bytes at which ``on_buffered_amount_low`` is called; settable."""
+        """The number of bytes at which ``on_buffered_amount_low`` is called; settable.
+
+        Raises:
+            InvalidArgument: set to what is no whole number, or a negative one.
+        """
         return self._low_threshold
 
     @buffered_amount_low_threshold.setter
     def buffered_amount_low_threshold(self, nbytes: int) -> None:
+        check_whole("buffered_amount_low_threshold", nbytes)
         self._low_threshold = nbytes
         if self._state != "closed":
             self._session.channels.set_low_threshold(self._handle, nbytes)
@@ -147,16 +160,18 @@ class DataChannel:
             timeout: seconds to wait at most, beside the deadline of :meth:`set_write_deadline`.
 
         Raises:
-            InvalidArgument: neither bytes nor text.
-            TimeoutError: a deadline has passed; nothing was taken.
+            InvalidArgument: neither bytes nor text, or a ``timeout`` that is no number.
+            TimeoutError: a deadline has passed; nothing was taken. The message says where the connection stands.
             MessageTooLarge: above :attr:`max_message_size`.
             Closed: the channel ended, or is closing.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         self._check_usable()
         if data.__class__ is not bytes and data.__class__ is not str:
             data = _as_message(data)
         if self._writers.expired:
-            raise TimeoutError("the write deadline has passed")
+            raise TimeoutError(self._why_late())
         if self._writers.offer(data):
             self._driver.soon()
             return
@@ -183,16 +198,23 @@ class DataChannel:
         """Wait, behind those who wait already, until there is room after a refusal.
 
         Raises:
+            InvalidArgument: a ``timeout`` that is no number.
             TimeoutError: a deadline has passed.
             Closed: the channel ended, or is closing.
         """
+        check_timeout(timeout)
         self._check_usable()
         if not self._writers.blocked:
             return
         await self._writers.park(None, inf if timeout is None else self._driver.now() + timeout)
 
     def set_write_deadline(self, at: float | None) -> None:
-        """Set the loop time at which waiting writes give up, those who wait now included; ``None`` for none."""
+        """Set the loop time at which waiting writes give up, those who wait now included; ``None`` for none.
+
+        Raises:
+            InvalidArgument: it is no number.
+        """
+        check_timeout(at, "at")
         self._writers.set_deadline(inf if at is None else at)
 
     # ---- reading
@@ -223,13 +245,48 @@ class DataChannel:
 
     @property
     def on_message(self) -> Callable[[bytes | str], None] | None:
-        """Called with each message instead of keeping it for a reader; those kept so far are delivered first."""
+        """Called with each message instead of keeping it for a reader; those kept so far are delivered first.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``, which nobody would await.
+        """
         return self._on_message
 
     @on_message.setter
     def on_message(self, callback: Callable[[bytes | str], None] | None) -> None:
+        check_callback("on_message", callback, _START_A_TASK)
         self._on_message = callback
         self._inbox.set_tap(None if callback is None else self._deliver)
+
+    # ---- being told
+
+    @property
+    def on_close(self) -> Callable[[Reason], None] | None:
+        """Called once with the reason when the channel has ended.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``.
+        """
+        return self._on_close
+
+    @on_close.setter
+    def on_close(self, callback: Callable[[Reason], None] | None) -> None:
+        check_callback("on_close", callback, "start a task in a plain function")
+        self._on_close = callback
+
+    @property
+    def on_buffered_amount_low(self) -> Callable[[], None] | None:
+        """Called when what is buffered falls to :attr:`buffered_amount_low_threshold`.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``.
+        """
+        return self._on_low
+
+    @on_buffered_amount_low.setter
+    def on_buffered_amount_low(self, callback: Callable[[], None] | None) -> None:
+        check_callback("on_buffered_amount_low", callback, "start a task in a plain function, or await writable()")
+        self._on_low = callback
 
     # ---- opening and closing
 
@@ -237,16 +294,21 @@ class DataChannel:
         """Wait until the channel can be used by both sides.
 
         Raises:
-            TimeoutError: not in time.
+            InvalidArgument: a ``timeout`` that is no number.
+            TimeoutError: not in time; the message says what is missing.
             Closed: it ended instead; the reason says why.
         """
-        await self._openers.until(self._is_open, timeout)
+        try:
+            await self._openers.until(self._is_open, timeout)
+        except TimeoutError:
+            raise TimeoutError(f"{self._what} did not open within {timeout:g} s; {self._standing()}") from None
 
     async def close(self, *, timeout: float = 5.0) -> None:
         """Close: what was taken goes out first, then the stream is reset. Returns within ``timeout`` in any case.
 
         Idempotent; a second caller waits for the same end. Cancelling the call leaves the channel closing.
         """
+        check_timeout(timeout)
         if self._state == "closed":
             return
         self.begin_close()
@@ -304,8 +366,8 @@ class DataChannel:
 
     def handle_low(self) -> None:
         """What is buffered fell to the threshold."""
-        if self.on_buffered_amount_low is not None:
-            call_out(self.on_buffered_amount_low)
+        if self._on_low is not None:
+            call_out(self._on_low)
 
     def handle_closing(self, reason: Reason) -> None:
         """The channel closes: who waits on it hears it now; what was taken still goes out."""
@@ -323,9 +385,10 @@ class DataChannel:
         self.reason = reason = self._closing if reason == LOCAL and self._closing is not None else reason
         self._release(reason)
         self._closers.ring()
-        self._on_message = self.on_buffered_amount_low = None
+        self._on_message = self._on_low = None
+        self._standing = _ended
         self._inbox.set_tap(None)
-        callback, self.on_close = self.on_close, None
+        callback, self._on_close = self._on_close, None
         if callback is not None:
             call_out(callback, reason)
 
@@ -378,6 +441,9 @@ class DataChannel:
         self._inbox.terminate(reason)
         self._openers.ring()
 
+    def _why_late(self) -> str:
+        return f"{self._what}: the write deadline has passed; {self._standing()}"
+
     def _learn_id(self) -> None:
         with suppress(LocalProtocolError):  # as in _send
             self._id = self._session.channels.info(self._handle).id
@@ -390,6 +456,10 @@ class DataChannel:
         reason = self.reason if self.reason is not None else self._closing
         if reason is not None:
             raise Closed.because(self._what, reason)
+
+
+def _ended() -> str:
+    return "the channel has ended"
 
 
 def _as_message(data: object) -> bytes | str:

@@ -44,12 +44,12 @@ class SessionDescription:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what a browser's ``JSON.stringify(description)`` gives.
+        """Read the text that a browser's ``JSON.stringify(description)`` gives.
 
         Raises:
             InvalidArgument: it is not such an object; the message says which member is wrong.
         """
-        value = _object(text, "a session description")
+        value = _object(text, "a session description", "SessionDescription(each['type'], each['sdp'])")
         kind, sdp = value.get("type"), value.get("sdp", "")
         if kind not in _TYPES:
             raise InvalidArgument(
@@ -94,9 +94,9 @@ class IceCandidate:
         Raises:
             InvalidArgument: it is not such an object; the message says which member is wrong.
         """
-        if text.strip() == "null":
+        if isinstance(text, str) and text.strip() == "null":
             return cls()
-        value = _object(text, "an ICE candidate")
+        value = _object(text, "an ICE candidate", "IceCandidate(each['candidate'], each['sdpMid'])")
         candidate = value.get("candidate", "")
         mid, index, fragment = value.get("sdpMid"), value.get("sdpMLineIndex"), value.get("usernameFragment")
         if not isinstance(candidate, str):
@@ -110,7 +110,11 @@ class IceCandidate:
         return cls(candidate, mid, index, fragment)
 
 
-def _object(text: str, what: str) -> dict[str, Any]:
+def _object(text: object, what: str, from_object: str) -> dict[str, Any]:
+    if not isinstance(text, str | bytes | bytearray):
+        raise InvalidArgument(
+            f"from_json reads the JSON text of {what}, not {type(text).__name__}; of an object make {from_object}"
+        )
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pystack.errors import Closed, Reason
+from pystack.peer.arguments import check_timeout
 
 __all__ = ["Inbox"]
 
@@ -77,9 +78,12 @@ class Inbox(Generic[T]):
         """Take the oldest item; wait for one, behind the readers that wait already.
 
         Raises:
+            InvalidArgument: ``timeout`` is no number of seconds.
             TimeoutError: not within ``timeout`` seconds; nothing was taken.
             Closed: it ended, and everything was taken.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         if self._items and not self._readers:
             return self._items.popleft()
         loop = asyncio.get_running_loop()

@@ -27,6 +27,10 @@ _AT_ONCE: Final = 32
 """Writers that are woken together, so that what they write shares packets; the head asks first all the same."""
 
 
+def _nothing_more() -> str:
+    return "the write deadline has passed"
+
+
 class _Writer:
     """A place in the queue. The bell is a bell and no more: who is rung looks for himself why."""
 
@@ -48,10 +52,12 @@ class ParkedWriters:
 
     Args:
         send: asks the core to take a message; false is a refusal that will be answered by one call of :meth:`serve`.
+        why_late: says, when a deadline has passed, whose it was and where the thing stands.
     """
 
-    def __init__(self, send: Callable[[Payload], bool]) -> None:
+    def __init__(self, send: Callable[[Payload], bool], why_late: Callable[[], str] = _nothing_more) -> None:
         self._send = send
+        self._why_late = why_late
         self._queue: deque[_Writer] = deque()
         self._shared_deadline = inf
         self._refused = False
@@ -82,7 +88,7 @@ class ParkedWriters:
                 if self._end is not None:
                     raise Closed.because(*self._end)
                 if writer.late:
-                    raise TimeoutError("the write deadline has passed")
+                    raise TimeoutError(self._why_late())
                 if self._queue[0] is writer and self._ask(data):
                     return
         finally:

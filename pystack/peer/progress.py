@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pystack.peer.connection import PeerConnection
 
-__all__ = ["missing_step"]
+__all__ = ["missing_step", "standing"]
 
 
 def missing_step(connection: PeerConnection, dtls: str) -> str:
@@ -36,3 +36,13 @@ def missing_step(connection: PeerConnection, dtls: str) -> str:
     return (
         f"ICE is {ice}, DTLS is {dtls}: the other side does not finish the handshake; Configuration(debug=...) shows it"
     )
+
+
+def standing(connection: PeerConnection, dtls: str) -> str:
+    """Say where the connection stands, to whoever waits for something on it."""
+    state = connection.connection_state
+    if state == "connected":
+        return "the connection is connected: the other side does not answer, or does not read what it has"
+    if state in {"disconnected", "failed"}:
+        return f"the connection is {state}: the path is gone; restart_ice() and negotiate, or make a new one"
+    return f"the connection is {state}: {missing_step(connection, dtls)}"

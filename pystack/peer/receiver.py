@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Final
 
 from pystack.errors import LOCAL, Closed, PeerClosed, Reason
+from pystack.peer.arguments import check_callback, check_listener
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import EventHub, call_out
 from pystack.peer.rtcp import RtcpPort
@@ -75,11 +76,16 @@ class RtpReceiver:
 
     @property
     def on_packet(self) -> Callable[[RtpPacket, str], None] | None:
-        """Called with each packet and its rid, in the chain that began at the socket; what was kept comes first."""
+        """Called with each packet and its rid, in the chain that began at the socket; what was kept comes first.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``, which nobody would await.
+        """
         return self._tap
 
     @on_packet.setter
     def on_packet(self, tap: Callable[[RtpPacket, str], None] | None) -> None:
+        check_callback("on_packet", tap, "take the packets by async for, or start a task in a plain function")
         self._tap = tap
         self._inbox.set_tap(None if tap is None else self._deliver)
 
@@ -118,7 +124,11 @@ class RtpReceiver:
         :class:`~pystack.rtp.StreamStarted`, :class:`~pystack.rtp.StreamRestarted`, :class:`~pystack.rtp.ByeReceived`
         and :class:`~pystack.rtp.StreamAnomaly`, of its layers and of their retransmissions alike: a log that listens
         here hears of all. Returns what stops it.
+
+        Raises:
+            InvalidArgument: it cannot be called, or is an ``async def``, which nobody would await.
         """
+        check_listener("callback", callback, "start a task in a plain function")
         return self._hub.listen(callback)
 
     def capture_time(self, packet: RtpPacket, rid: str = "") -> float | None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from pystack.errors import LOCAL, Closed, PeerClosed, Reason
+from pystack.peer.arguments import check_callback
 from pystack.peer.inbox import Inbox
 from pystack.peer.outward import call_out
 from pystack.rtp import RtcpPacket
@@ -46,11 +47,16 @@ class RtcpPort:
 
     @property
     def on_packet(self) -> Callable[[RtcpPacket], None] | None:
-        """Called with each packet instead of keeping it for a reader; those kept so far come first."""
+        """Called with each packet instead of keeping it for a reader; those kept so far come first.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``, which nobody would await.
+        """
         return self._tap
 
     @on_packet.setter
     def on_packet(self, tap: Callable[[RtcpPacket], None] | None) -> None:
+        check_callback("on_packet", tap, "take the packets by async for, or start a task in a plain function")
         self._tap = tap
         self._inbox.set_tap(None if tap is None else self._deliver)
 

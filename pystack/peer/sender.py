@@ -8,10 +8,10 @@ retransmissions are ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pystack.errors import Closed, DecodeError, InvalidArgument, LocalProtocolError, Reason
-from pystack.peer.arguments import check_names
+from pystack.peer.arguments import check_callback, check_names
 from pystack.peer.outward import call_out
 from pystack.peer.rtcp import RtcpPort
 from pystack.rtp import CodecSpec, ReportWindow, RtpPacket
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pystack.session import Session
 
 __all__ = ["RtpSender"]
+
+_START_A_TASK: Final = "start a task in a plain function"
 
 
 class RtpSender:
@@ -34,8 +36,6 @@ class RtpSender:
         encodings: the simulcast layers to send, by rid: those that ``add_transceiver`` was given or, without any, those
             that the peer's first offer asks for; empty without simulcast.
         rids: those of them that the peer agreed to take; with none of them, the first layer is sent as the only one.
-        on_key_frame_request: called when the peer asks for a key frame.
-        on_layer_key_frame_request: called instead, with the rid, when it is set (``""`` without simulcast).
         sending: whether the peer agreed that we send here.
         dropped: packets refused because nothing was agreed yet, or the keys are not there.
         rtcp: what the peer says of this stream by RTCP, and how to add to what is said to it.
@@ -64,14 +64,42 @@ class RtpSender:
         self.track_id = ""
         self._last_track = ""
         self.stream_ids: tuple[str, ...] = ()
-        self.on_key_frame_request: Callable[[], None] | None = None
-        self.on_layer_key_frame_request: Callable[[str], None] | None = None
+        self._on_key_frame_request: Callable[[], None] | None = None
+        self._on_layer_key_frame_request: Callable[[str], None] | None = None
         self.sending = False
         self.dropped = 0
         self._session = session
         self._driver = driver
         self._ended: Reason | None = None
         self.rtcp = RtcpPort(session, driver, f"{kind} sender", inbox_rtcp)
+
+    @property
+    def on_key_frame_request(self) -> Callable[[], None] | None:
+        """Called when the peer asks for a key frame.
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``, which nobody would await.
+        """
+        return self._on_key_frame_request
+
+    @on_key_frame_request.setter
+    def on_key_frame_request(self, callback: Callable[[], None] | None) -> None:
+        check_callback("on_key_frame_request", callback, _START_A_TASK)
+        self._on_key_frame_request = callback
+
+    @property
+    def on_layer_key_frame_request(self) -> Callable[[str], None] | None:
+        """Called instead, with the rid, when it is set (``""`` without simulcast).
+
+        Raises:
+            InvalidArgument: set to what cannot be called, or to an ``async def``.
+        """
+        return self._on_layer_key_frame_request
+
+    @on_layer_key_frame_request.setter
+    def on_layer_key_frame_request(self, callback: Callable[[str], None] | None) -> None:
+        check_callback("on_layer_key_frame_request", callback, _START_A_TASK)
+        self._on_layer_key_frame_request = callback
 
     def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
         """Name what is sent, for the next description (``a=msid``, RFC 8830), and ask for a negotiation if need be.
@@ -164,6 +192,10 @@ class RtpSender:
             InvalidArgument: the bytes are not RTP.
             Closed: the connection ended.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InvalidArgument(f"data is the bytes of an RTP packet, not {type(data).__name__}")
+        if data.__class__ is not bytes:
+            data = bytes(data)  # it may change
         try:
             packet = RtpPacket.parse(data)
         except DecodeError as error:
@@ -174,8 +206,11 @@ class RtpSender:
         """Return the agreed codec of this name.
 
         Raises:
+            InvalidArgument: the name is no text.
             LocalProtocolError: it was not agreed; the message lists what was.
         """
+        if not isinstance(name, str):
+            raise InvalidArgument(f"name is that of a codec, such as 'VP8', not {name!r:.80}")
         for codec in self.codecs:
             if codec.name.lower() == name.lower():
                 return codec
@@ -247,10 +282,10 @@ class RtpSender:
 
     def handle_key_frame_request(self, sender_id: int = 0) -> None:
         """The peer wants a key frame, of one layer if there are any."""
-        if self.on_layer_key_frame_request is not None:
-            call_out(self.on_layer_key_frame_request, self.encodings[sender_id >> 32] if self.rids else "")
-        elif self.on_key_frame_request is not None:
-            call_out(self.on_key_frame_request)
+        if self._on_layer_key_frame_request is not None:
+            call_out(self._on_layer_key_frame_request, self.encodings[sender_id >> 32] if self.rids else "")
+        elif self._on_key_frame_request is not None:
+            call_out(self._on_key_frame_request)
 
     def handle_end(self, reason: Reason) -> None:
         """The connection ended."""
@@ -260,7 +295,7 @@ class RtpSender:
             self._on_rename = _nothing
             self.sending = False
             self.rtcp.handle_end(reason)
-            self.on_key_frame_request = self.on_layer_key_frame_request = None
+            self._on_key_frame_request = self._on_layer_key_frame_request = None
 
 
 def _nothing() -> None:

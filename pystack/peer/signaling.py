@@ -32,6 +32,9 @@ __all__ = ["Signaling"]
 _EARLY_CANDIDATES: Final = 64
 _TOLD_CANDIDATES: Final = 256
 
+_ROLLED_BACK: Final = (SignalingState.HAVE_LOCAL_OFFER, SignalingState.HAVE_REMOTE_OFFER)
+"""Where a rollback of either side is legal (RFC 9429 section 4.1.10.2)."""
+
 
 class Signaling:
     """Where a negotiation stands, and what moves it.
@@ -98,20 +101,20 @@ class Signaling:
     def set_local(self, description: SessionDescription | None) -> None:
         """Apply a description of ours, by default the one that the state asks for."""
         if description is not None and description.type == "rollback":
-            self._roll_back()
+            self._roll_back("local")
         elif not self._is_pending(description):
             self._apply_local(self._choose_local(description))
 
     def set_remote(self, description: SessionDescription) -> None:
         """Apply the peer's description; nothing has changed when it raises."""
         if description.type == "rollback":
-            self._roll_back()
+            self._roll_back("remote")
             return
         text = description.sdp
         if description.type == "offer" and self.negotiation.state is SignalingState.HAVE_LOCAL_OFFER:
             # Nothing is rolled back for an offer that cannot be used: read it against the old value first.
             jsep.apply_remote(jsep.rollback(self.negotiation), "offer", text, self._describe())
-            self._roll_back()
+            self._roll_back("local")
         self._apply_remote(description.type, text)
 
     def add_candidate(self, candidate: IceCandidate | None) -> None:
@@ -280,8 +283,16 @@ class Signaling:
         for event in heard:
             self._emit(event)
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, whose: str) -> None:
         before = self.negotiation
+        if before.state not in _ROLLED_BACK:
+            state = before.state.value
+            raise LocalProtocolError(
+                f"roll back by the {whose} description",
+                state,
+                f"a rollback as {whose} description is not legal in state {state}: there is no offer that waits for "
+                "its first answer",
+            )
         self.negotiation = jsep.rollback(before)
         if self.negotiation.transport is None:
             self._controlling = None  # whoever offers next

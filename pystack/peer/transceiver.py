@@ -95,10 +95,14 @@ class Transceiver:
         """Offer and answer with these codecs, in this order; empty restores the configuration's.
 
         Raises:
-            InvalidArgument: one of them is not among the configuration's.
+            InvalidArgument: it is no list, or one of them is not among the configuration's.
             Closed: the transceiver was stopped, or its connection ended.
         """
         self._check_open()
+        if not isinstance(codecs, list | tuple):
+            raise InvalidArgument(
+                f"codecs is a list of those of transceiver.codecs, empty for the configuration's, not {codecs!r:.80}"
+            )
         for codec in codecs:
             if codec not in self._available:
                 name = getattr(codec, "name", None)

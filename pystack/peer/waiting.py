@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from pystack.peer.arguments import check_timeout
+
 __all__ = ["Awaited"]
 
 
@@ -32,8 +34,10 @@ class Awaited:
         Whatever it raises is raised here: that is how an end is told.
 
         Raises:
-            TimeoutError: not within ``timeout`` seconds.
+            InvalidArgument: ``timeout`` is no number of seconds.
+            TimeoutError: not within ``timeout`` seconds; who knows what it was, says so instead.
         """
+        check_timeout(timeout)
         if happened():
             return
         loop = asyncio.get_running_loop()

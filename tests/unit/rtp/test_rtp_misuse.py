@@ -117,7 +117,7 @@ def test_an_extension_without_elements_is_of_whole_words() -> None:
     with pytest.raises(InvalidArgument, match="extension is bytes, not str"):
         session.send(1, packet(1, extension_profile=0x1234, extension="abcd"), 1.0)
     with pytest.raises(InvalidArgument, match="extension_profile is NO_EXTENSION or 0 to 65535, not 70000"):
-        session.send(1, packet(1, extension_profile=70000), 1.0)
+        session.send(1, packet(1, extension_profile=70000, extension=b"abcd"), 1.0)
     assert RtpPacket.parse(session.send(1, packet(1, extension_profile=0x1234, extension=b"abcd"), 1.0)).extension
 
 
