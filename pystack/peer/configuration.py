@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from os import PathLike
 from typing import Literal, Protocol
 
 import attrs
@@ -93,7 +92,8 @@ class Configuration:
         check_part("trace", self.trace, "a Trace or None", ("packet", "state", "timer", "dropped"), optional=True)
         check_instance("certificate", self.certificate, Certificate | None, "a Certificate or None")
         check_instance("session", self.session, SessionOptions, "a SessionOptions")
-        check_instance("debug", self.debug, DebugOptions | str | PathLike | None, "a folder, a DebugOptions or None")
+        if not hasattr(self.debug, "__fspath__"):  # a path is a folder too
+            check_instance("debug", self.debug, DebugOptions | str | None, "a folder, a DebugOptions or None")
         if self.address_filter is not None:
             check_listener("address_filter", self.address_filter, "its answer is needed at once")
         check_flag("loopback", self.loopback)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from math import inf, nan
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import attrs
 import pytest
 
+from pystack.aio import UdpMux
 from pystack.dtls import Certificate
-from pystack.errors import Closed, InvalidArgument, LocalProtocolError
+from pystack.errors import Closed, InvalidArgument, LocalProtocolError, WouldBlock
 from pystack.peer import Configuration, IceCandidate, IceServer, PeerConnection, SessionDescription, connect
 from pystack.rtp import RtpPacket
 from pystack.sdp.jsep import CodecCapability
@@ -383,11 +385,16 @@ def test_a_time_out_names_what_was_awaited_where_it_stands_and_what_to_do() -> N
             await negotiate(one, other)
             await channel.wait_open(timeout=5)
             network.black_hole()
-            while one.connection_state == "connected":
-                await asyncio.sleep(0.5)
+            await asyncio.sleep(12)
+            assert one.connection_state == "disconnected"
+            with suppress(WouldBlock):
+                for _ in range(1000):
+                    channel.write_nowait(bytes(60000))
             with pytest.raises(TimeoutError, match="has passed; the connection is disconnected: the path is gone"):
-                while True:
-                    await channel.write(bytes(60000), timeout=0.1)
+                await channel.write(bytes(60000), timeout=0.1)
+            channel.set_write_deadline(asyncio.get_running_loop().time())
+            with pytest.raises(TimeoutError, match=r'channel "data": .* has passed; the connection is disconnected'):
+                await channel.write("late")
 
     run(main())
 
@@ -480,5 +487,44 @@ def test_a_rollback_that_is_not_legal_says_whose_it_was() -> None:
                 LocalProtocolError, match="a rollback as remote description is not legal in state stable"
             ):
                 await peer.set_remote_description(SessionDescription("rollback"))
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"port": "80"}, "port must be 0 to 65535, not '80'"),
+        ({"port": 70000}, "port must be 0 to 65535, not 70000"),
+        ({"tcp_port": 1.5}, "tcp_port must be 0 to 65535, not 1.5"),
+        ({"advertise": "192.0.2.1"}, r"advertise is a list of addresses, such as \['192.0.2.1'\]"),
+        ({"advertise": [5]}, "advertise must be an IPv4 or IPv6 address, not 5"),
+        ({"host": 5}, "host is an address or a list of them, not 5"),
+        ({"host": [5]}, "not 5"),
+    ],
+)
+def test_a_port_that_cannot_be_opened_is_refused_before_a_socket_is_made(options: dict[str, Any], says: str) -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidArgument, match=says):
+            await UdpMux.open(**options)
+
+    run(main())
+
+
+def test_a_time_out_on_a_connection_that_stands_says_that_the_other_side_does_not_read() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), Configuration(certificate=CERTIFICATE)) as (one, other):
+            channel = one.create_data_channel("data")
+            await negotiate(one, other)
+            await channel.wait_open(timeout=5)
+            await other.wait_connected(timeout=5)
+            with suppress(WouldBlock):
+                for _ in range(1000):
+                    channel.write_nowait(bytes(60000))
+            for _ in range(400):  # until the window of who does not read is full as well
+                with suppress(TimeoutError):
+                    await channel.write(bytes(60000), timeout=0.1)
+            with pytest.raises(TimeoutError, match="has passed; the connection is connected: the other side does not"):
+                await channel.write(bytes(60000), timeout=0.1)
 
     run(main())

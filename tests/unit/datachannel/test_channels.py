@@ -776,3 +776,22 @@ def test_a_peer_that_connects_before_the_role_is_known():
     assert channels.take_events() == [ChannelWritable(late)]
     assert channels.deadline == 2.0 + channels.options.open_timeout
     assert hear(channels, message(0, ACK, 50), message(2, ACK, 50)) == [ChannelOpened(early), ChannelOpened(late)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"negotiated": True, "id": 1.5},
+        {"negotiated": True, "id": "3"},
+        {"negotiated": True, "id": True},
+        {"negotiated": True, "id": 65535},
+        {"max_lifetime": "1"},
+        {"max_lifetime": float("nan")},
+        {"max_retransmits": "1"},
+    ],
+)
+def test_a_channel_that_would_break_at_its_first_message_is_refused_when_it_is_opened(wrong):
+    channels = started()
+    with pytest.raises(InvalidArgument):
+        channels.open("wrong", 0.0, **wrong)
+    assert channels.open("right", 0.0, negotiated=True, id=3) == 1
