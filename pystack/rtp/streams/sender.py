@@ -20,7 +20,7 @@ from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import SenderReport
 from pystack.rtp.streams.allowance import RetransmissionAllowance
 from pystack.rtp.streams.history import AGAIN_AT, HEADER, PAYLOAD, TIMES, PacketHistory
-from pystack.rtp.streams.misfit import LARGE, check_payload_type, misfit, refuse_too_large
+from pystack.rtp.streams.misfit import LARGE, MAX_PACKET, check_payload_type, misfit, refuse_too_large
 from pystack.rtp.streams.peer_reports import PeerReports
 from pystack.rtp.streams.rewriter import HeaderRewriter
 from pystack.rtp.streams.rtx import wrap_payload
@@ -244,8 +244,9 @@ class SendStream:
                 if number < 0:
                     self.refused += 1
                     return None
-            if len(payload) > LARGE:
-                self._measure(packet, sequence_number, timestamp, payload, now)
+            if len(payload) > LARGE and not self._fits(packet, sequence_number, timestamp, payload, now):
+                self.refused += 1
+                return None
             second = payload_type | 0x80 if (packet.marker if marker is None else marker) else payload_type
             header, payload = self._rewriter.rewrite(packet, second, sequence_number, timestamp, payload, now)
         except InvalidArgument:
@@ -293,12 +294,18 @@ class SendStream:
             self._skipped.add_range(self.highest + 1, number)
             self._skipped.remove_below(number - LATE_LIMIT)
 
-    def _measure(self, packet: RtpPacket, sequence_number: int, timestamp: int, payload: bytes, now: float) -> None:
-        """See on a trial that a large packet goes into a datagram."""
+    def _fits(self, packet: RtpPacket, sequence_number: int, timestamp: int, payload: bytes, now: float) -> bool:
+        """See on a trial whether a large packet goes into a datagram.
+
+        One that a peer sent may grow by the elements of this hop: whoever forwards it has done nothing wrong.
+        """
         before = self._transport.next
         header, built = self._rewriter.rewrite(packet, 0, sequence_number, timestamp, payload, now)
         self._transport.next = before
-        refuse_too_large(len(header) + len(built))
+        size = len(header) + len(built)
+        if not packet.arrival:
+            refuse_too_large(size)
+        return size <= MAX_PACKET
 
     def handle_nack(self, sequence_numbers: Sequence[int], now: float, round_trip_time: float) -> None:
         """Plan to send again what is asked for, as far as it is there and was not sent again too often or just now.

@@ -128,6 +128,14 @@ def test_the_largest_packet_that_fits_is_taken() -> None:
         session.send(1, packet(2, payload=bytes(65491 - 11)), 1.0)
 
 
+def test_a_packet_of_a_peer_that_fits_no_more_is_refused_without_a_word_to_who_forwards_it() -> None:
+    session = make()
+    came = RtpPacket.parse(packet(1, payload=bytes(65491 - 12)).serialize(), 1.0)
+    assert session.send(1, came, 1.0) == b""
+    assert session.stats(1.0).outbound[0].refused == 1
+    assert session.send(1, packet(1), 1.0)
+
+
 def test_a_failure_that_no_field_explains_is_no_misuse(monkeypatch: pytest.MonkeyPatch) -> None:
     class Odd(RtpPacket):
         @property
