@@ -146,8 +146,8 @@ class RtpSender:
 
         Returns:
             Whether it was taken. A refused packet is counted in :attr:`dropped`: one of a layer or a payload type that
-            was not agreed, one whose number was sent before, lies before the first, or 32768 and more ahead; one that was received and, with the
-            extensions of this hop, fits into no datagram any more.
+            was not agreed; one whose number was sent before, lies before the first, or 32768 and more ahead; one that
+            was received and, with the extensions of this hop, fits into no datagram any more.
 
         Raises:
             InvalidArgument: no packet, a field of it that cannot stand in one, or a payload for which no UDP datagram
