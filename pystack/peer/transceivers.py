@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pystack.aio import Driver
 from pystack.errors import LOCAL, Reason
-from pystack.peer.agreed import apply_section, withdraw
+from pystack.peer.agreed import apply_section, apply_transport, withdraw
 from pystack.peer.configuration import Configuration
 from pystack.peer.events import PeerEvent, TrackAdded, TrackRemoved
 from pystack.peer.receiver import RtpReceiver
@@ -120,6 +120,7 @@ class Transceivers:
 
     def settle(self, sections: Sequence[NegotiatedSection], *, final: bool) -> None:
         """An answer was applied: make the RTP session be what was agreed, for now or (``final``) until the next one."""
+        apply_transport(self._session.rtp, sections)
         by_mid = {transceiver.mid: transceiver for transceiver in reversed(tuple(self))}
         for section in sections:
             transceiver = self.get(section.transceiver)

@@ -80,7 +80,8 @@ class RtpSession:
     Attributes:
         drops: what was received and not used, by reason: ``rtp`` and ``rtcp`` (cannot be parsed), ``unknown-mid``,
             ``unknown-rid``, ``unknown-ssrc``, ``payload-type``, ``fec``, ``rtx-early`` (a retransmission of a stream
-            that has not started), ``padding`` (a retransmission without content: a probe), ``duplicate``,
+            that has not started), ``rtx-late`` (one of a stream that was replaced), ``after-bye`` (a packet that its
+            stream's BYE has overtaken), ``padding`` (a retransmission without content: a probe), ``duplicate``,
             ``out-of-range`` (far away from the stream), ``not-taken`` (nobody takes the packets), ``events``
             (nobody takes the events), ``report-early``, ``report-runaway`` and ``report-old`` (report blocks about our
             streams that cannot be believed, see :class:`~pystack.rtp.streams.peer_reports.PeerReports`), ``closed``.
@@ -99,6 +100,7 @@ class RtpSession:
         self._arrivals = TransportFeedbackRecorder()
         self._reporter = Reporter(self._ssrc, self._cname, options.report_interval, options.mtu, randomness)
         self._control: deque[bytes] = deque()
+        self._reduced_size = options.reduced_size
         self._closed = False
 
     @property
@@ -107,6 +109,13 @@ class RtpSession:
         return self._ssrc
 
     # What was negotiated
+
+    def set_reduced_size(self, *, agreed: bool) -> None:
+        """Say whether feedback may travel without a report in front (``a=rtcp-rsize`` of all sections, RFC 5506).
+
+        Without a word it is as :attr:`RtpSessionOptions.reduced_size` says; where that is ``False`` it stays so.
+        """
+        self._reduced_size = agreed and self._options.reduced_size
 
     def set_receiver(
         self,
@@ -156,6 +165,7 @@ class RtpSession:
         rtx_ssrc: int | None = None,
         cname: str = "",
         rid: str = "",
+        mixed: bool = True,
     ) -> None:
         """Send a stream, or take what was negotiated for it again: with the same SSRC, numbers and history go on.
 
@@ -169,6 +179,9 @@ class RtpSession:
             rtx_ssrc: the SSRC of its retransmissions; ``None``: packets are sent again as they were.
             cname: its canonical name; that of the session if empty.
             rid: the name of the simulcast layer that it is, written into its packets; empty without simulcast.
+            mixed: whether one-byte and two-byte extensions may alternate (``a=extmap-allow-mixed``, RFC 8285 section
+                4.1.2). If not, all are in one-byte form and what does not fit is left out; in two-byte form if any id
+                of ``extensions``, or a name, needs it.
 
         Raises:
             InvalidArgument: an SSRC is in use by another sender.
@@ -178,13 +191,14 @@ class RtpSession:
         if self._outbound.replaces(sender_id, ssrc):
             self.remove_sender(sender_id)
         self._outbound.obtain(sender_id, kind, ssrc, rtx_ssrc, cname or self._cname)
-        self._outbound.configure(sender_id, mid, codecs, extensions, rid)
+        self._outbound.configure(sender_id, mid, codecs, extensions, rid, mixed=mixed)
+        self._reporter.stay(ssrc)
 
     def remove_sender(self, sender_id: int) -> None:
         """Stop sending a stream; the next flush says BYE if anything was sent. Harmless when there is none."""
         stream = self._outbound.remove(sender_id)
-        if stream is not None and stream.packets:
-            self._reporter.leave(stream.ssrc, stream.cname)
+        if stream is not None:
+            self._reporter.leave(stream.ssrc, stream.cname, sent=stream.packets > 0)
 
     # From below
 
@@ -312,7 +326,7 @@ class RtpSession:
         self._require_open("send RTCP")
         datagrams = [write_own(packet)]
         if not isinstance(packet, bytes | bytearray | memoryview):
-            datagrams = self._reporter.pack_feedback([packet], reduced_size=self._options.reduced_size)
+            datagrams = self._reporter.pack_feedback([packet], reduced_size=self._reduced_size)
         if len(self._control) >= MAX_WAITING:
             return False
         self._control.extend(datagrams)
@@ -499,11 +513,13 @@ class RtpSession:
         except DecodeError:
             self._drop("rtp", now)
             return None
-        transport_id = self._inbound.demux.transport_id
-        if transport_id and packet.extension:
-            value = find(packet.extension_profile, packet.extension, transport_id)
-            if value is not None and len(value) == 2:
-                self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
+        demux = self._inbound.demux
+        if demux.told and packet.extension:
+            told = demux.told.get(packet.payload_type)
+            if told or (told is False and demux.tells(packet)):
+                value = find(packet.extension_profile, packet.extension, demux.transport_id)
+                if value is not None and len(value) == 2:
+                    self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
         return packet
 
     def _tell(self, packet: RtcpPacket) -> None:
@@ -525,7 +541,7 @@ class RtpSession:
             case Fir():
                 self._outbound.handle_fir(packet, now)
             case Bye():
-                self._inbound.handle_bye(packet)
+                self._inbound.handle_bye(packet, now)
             case Remb():
                 self._events.append(BandwidthEstimate(packet.bitrate_bps, tuple(packet.ssrcs)))
             case TransportFeedback():
@@ -562,7 +578,7 @@ class RtpSession:
         if self._arrivals.ready:
             feedback.extend(self._arrivals.build(self._ssrc, now))
         if feedback:
-            self._control.extend(reporter.pack_feedback(feedback, reduced_size=self._options.reduced_size))
+            self._control.extend(reporter.pack_feedback(feedback, reduced_size=self._reduced_size))
 
     def _drop(self, why: str, now: float) -> None:
         self.drops[why] += 1

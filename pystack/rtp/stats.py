@@ -93,7 +93,7 @@ class OutboundStreamStats:
         payload_type: that of what is sent now; ``None`` before the first packet.
         packets: packets sent, retransmissions not counted.
         octets: payload bytes of those.
-        header_octets: header bytes of those.
+        header_octets: bytes of their headers, and of their padding.
         retransmitted_packets: packets sent again.
         retransmitted_octets: payload bytes of those.
         retransmitted_header_octets: all their other bytes.
@@ -106,6 +106,7 @@ class OutboundStreamStats:
         key_frame_requests: PLI and FIR that came, merged ones included.
         firs: FIR among those.
         refused: packets that :meth:`pystack.rtp.RtpSession.send` refused.
+        extensions_left_out: elements of header extensions that did not fit the one form that its receiver takes.
         reports: reports about it that were believed.
         reported_at: when the last one came, in monotonic seconds.
         reported_lost: packets lost by the peer's last report.
@@ -134,6 +135,7 @@ class OutboundStreamStats:
     key_frame_requests: int
     firs: int
     refused: int
+    extensions_left_out: int
     reports: int
     reported_at: float
     reported_lost: int

@@ -6,10 +6,10 @@ from struct import Struct
 
 from pystack.errors import InvalidArgument, LocalProtocolError
 from pystack.srtp.cipher import PacketCipher, make_cipher
-from pystack.srtp.hot import Sealer
 from pystack.srtp.index import estimate, header_length
 from pystack.srtp.keys import check_lengths, derive_rtcp, derive_rtp
 from pystack.srtp.profiles import profile as look_up
+from pystack.srtp.sent_streams import SentStream, SentStreams
 
 __all__ = ["SrtpSender"]
 
@@ -36,7 +36,7 @@ class SrtpSender:
         profile: what the code point means.
     """
 
-    __slots__ = ("_master", "_rtcp", "_rtcp_index", "_rtp", "_streams", "profile")
+    __slots__ = ("_master", "_rtcp", "_rtcp_index", "_rtp", "_sent", "_streams", "profile")
 
     def __init__(self, profile: int, key: bytes, salt: bytes) -> None:
         self.profile = look_up(profile)
@@ -45,7 +45,8 @@ class SrtpSender:
         # Made when there is media: most connections of data channels never have any.
         self._rtp: PacketCipher | None = None
         self._rtcp: PacketCipher | None = None
-        self._streams: dict[int, _Stream] = {}
+        self._sent = SentStreams()
+        self._streams = self._sent.young
         # One counter for all SSRCs of ours: (SSRC, index) stays unique, and the receiver reads it from the packet.
         self._rtcp_index = 0
 
@@ -109,55 +110,23 @@ class SrtpSender:
             self._rtcp = make_cipher(self.profile, derive_rtcp(self.profile, *self._master))
         return self._rtcp.seal_rtcp(packet, ssrc, index)
 
+    @property
+    def sealer_count(self) -> int:
+        """How many SSRCs have the function that seals their packets; of the others that were sent a number is left."""
+        return self._sent.sealers
+
     def roll_over(self, ssrc: int) -> int:
         """How often the sequence number of ``ssrc`` has wrapped; 0 for an SSRC that was never sent."""
-        stream = self._streams.get(ssrc)
-        return 0 if stream is None else stream.highest >> 16
+        highest = self._sent.highest(ssrc)
+        return 0 if highest is None else highest >> 16
 
     def index_of(self, ssrc: int, sequence_number: int) -> int:
         """The 48-bit index that a packet of ``ssrc`` would get now; the plain twin of what the hot path does."""
-        stream = self._streams.get(ssrc)
-        return sequence_number if stream is None else estimate(stream.highest, sequence_number)
+        highest = self._sent.highest(ssrc)
+        return sequence_number if highest is None else estimate(highest, sequence_number)
 
-    def _start(self, ssrc: int, sequence_number: int) -> _Stream:
-        """The first packet of an SSRC: its index is its number."""
+    def _start(self, ssrc: int, sequence_number: int) -> SentStream:
+        """An SSRC is new, or was idle for long."""
         if self._rtp is None:
             self._rtp = make_cipher(self.profile, derive_rtp(self.profile, *self._master))
-        stream = self._streams[ssrc] = _Stream(self._rtp, ssrc, sequence_number)
-        return stream
-
-
-class _Stream:
-    """One SSRC that we send: where it is, and the function that seals its packets until the number wraps.
-
-    Attributes:
-        following: the number of the next packet while the roll-over counter stays; 65,536 when it will not.
-        seal: seals packets under the roll-over counter of now.
-    """
-
-    __slots__ = ("_cipher", "_roll_over", "_ssrc", "following", "seal")
-
-    def __init__(self, cipher: PacketCipher, ssrc: int, first: int) -> None:
-        self._cipher = cipher
-        self._ssrc = ssrc
-        self._roll_over = 0
-        self.following = first
-        self.seal: Sealer = cipher.sealer(ssrc, 0)
-
-    @property
-    def highest(self) -> int:
-        """The highest index so far."""
-        return (self._roll_over << 16) + self.following - 1
-
-    def place(self, header: bytes, payload: bytes, sequence_number: int) -> bytes:
-        """Seal a packet that is not the next one, or whose number wraps."""
-        highest = self.highest
-        index = estimate(highest, sequence_number)
-        if index < 0:
-            raise LocalProtocolError("protect a packet from before the first", "started")
-        if index > highest:
-            self.following = sequence_number + 1
-            if index >> 16 != self._roll_over:
-                self._roll_over = index >> 16
-                self.seal = self._cipher.sealer(self._ssrc, self._roll_over)
-        return self._cipher.seal(header, payload, self._ssrc, index)
+        return self._sent.start(ssrc, sequence_number, self._rtp)

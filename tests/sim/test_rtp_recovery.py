@@ -24,7 +24,13 @@ from pystack.srtp import SrtpReceiver, SrtpSender
 from pystack.testing import LinkOptions, Node, World
 
 MAP = HeaderExtensionMap({4: MID, 3: TRANSPORT_SEQUENCE, 2: ABS_SEND_TIME})
-VP8 = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack", "nack pli"), rtx_payload_type=97)
+VP8 = CodecSpec(
+    payload_type=96,
+    name="VP8",
+    clock_rate=90000,
+    rtcp_fb=("nack", "nack pli", "transport-cc"),
+    rtx_payload_type=97,
+)
 KEY, SALT = bytes(16), bytes(12)
 
 

@@ -14,6 +14,8 @@ _FIRST_IRAP: Final = 16
 _LAST_IRAP: Final = 23
 _VPS: Final = 32
 _PPS: Final = 34
+_HEADER_ALONE: Final = (36, 37)
+"""End of sequence and of bitstream: their header is all they have (H.265 7.3.2.6 and 7.3.2.7)."""
 _AGGREGATE: Final = 48
 _FRAGMENT: Final = 49
 
@@ -24,9 +26,11 @@ def describe_h265(payload: bytes) -> PayloadDescription:
     Raises:
         DecodeError: it is cut short, or of a kind that RFC 7798 does not have.
     """
-    if len(payload) < 3:
+    if len(payload) < 2:
         raise DecodeError("H.265: the payload is cut short")
     kind = payload[0] >> 1 & 0x3F
+    if len(payload) < 3 and kind not in _HEADER_ALONE:
+        raise DecodeError("H.265: the payload is cut short")
     temporal = (payload[1] & 0x07) - 1
     if temporal < 0:
         raise DecodeError("H.265: a temporal id of 0 is forbidden")

@@ -9,6 +9,7 @@ is kept is bounded by what was negotiated. Called by the session's inbound part.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pystack.rtp.codec import CodecSpec
 from pystack.rtp.extensions import HeaderExtensionMap, find
@@ -16,6 +17,8 @@ from pystack.rtp.packet import RtpPacket
 from pystack.rtp.streams.receiver import ReceiveStream
 
 __all__ = ["Demux", "Receiver", "Route"]
+
+TRANSPORT_CC: Final = "transport-cc"
 
 
 class Receiver:
@@ -33,6 +36,8 @@ class Receiver:
         rtx_ssrcs: signalled SSRCs of retransmissions, with the media that they repair.
         streams: what is being received, by rid (the empty one without simulcast).
         feedback: everything that any codec accepts.
+        told: payload types whose arrivals are told by transport-wide feedback: that is agreed for a codec, and holds
+            for its retransmissions (RFC 4585 section 4.2).
     """
 
     __slots__ = (
@@ -47,6 +52,7 @@ class Receiver:
         "rtx_ssrcs",
         "ssrcs",
         "streams",
+        "told",
     )
 
     def __init__(self, receiver_id: int) -> None:
@@ -80,6 +86,12 @@ class Receiver:
             if each.name.lower() == "rtx" and apt.isdecimal() and int(apt) in self.codecs:
                 self.repairs[each.payload_type] = int(apt)
         self.feedback = frozenset(name for each in codecs for name in each.rtcp_fb)
+        told = {each.payload_type for each in codecs if TRANSPORT_CC in each.rtcp_fb}
+        if not extensions.transport_sequence:
+            told.clear()
+        self.told = frozenset(told | {repair for repair, media in self.repairs.items() if media in told})
+        for stream in self.streams.values():
+            stream.configure(self.codecs)
 
 
 class Route:
@@ -89,14 +101,17 @@ class Route:
         receiver: the media section.
         rid: the stream in it.
         repair: whether these are retransmissions.
+        media: the SSRC that these repair; ``None`` before the first that does. It stays, because a late one means the
+            stream that it was sent for, not the one that came in its place (RFC 4588 section 5.3).
     """
 
-    __slots__ = ("receiver", "repair", "rid")
+    __slots__ = ("media", "receiver", "repair", "rid")
 
-    def __init__(self, receiver: Receiver, rid: str, repair: bool) -> None:
+    def __init__(self, receiver: Receiver, rid: str, repair: bool, media: int | None = None) -> None:
         self.receiver = receiver
         self.rid = rid
         self.repair = repair
+        self.media = media
 
 
 class Demux:
@@ -106,14 +121,16 @@ class Demux:
         receivers: by their id.
         routes: by SSRC; the hot path looks here first.
         transport_id: the id of the transport-wide number in this bundle; 0 if none was negotiated.
+        told: by payload type, whether its arrivals are told: in all sections that have it, or (``False``) in some.
     """
 
-    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "transport_id")
+    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "told", "transport_id")
 
     def __init__(self) -> None:
         self.receivers: dict[int, Receiver] = {}
         self.routes: dict[int, Route] = {}
         self.transport_id = 0
+        self.told: dict[int, bool] = {}
         self._by_mid: dict[str, Receiver] = {}
         self._mid_ids: tuple[int, ...] = ()
         self._occupied: dict[tuple[int, str, bool], int] = {}
@@ -145,9 +162,29 @@ class Demux:
             ),
             0,
         )
+        self.told = {
+            payload_type: all(
+                payload_type in each.told
+                for each in self.receivers.values()
+                if payload_type in each.codecs or payload_type in each.repairs
+            )
+            for payload_type in frozenset[int]().union(*(each.told for each in self.receivers.values()))
+        }
         for ssrc, route in list(self.routes.items()):
+            if route.repair and ssrc in route.receiver.rtx_ssrcs:
+                route.media = route.receiver.rtx_ssrcs[ssrc]
             if route.receiver.rids and route.rid not in route.receiver.rids:
                 self.forget(ssrc)
+
+    def tells(self, packet: RtpPacket) -> bool:
+        """Whether the arrival of a packet is told, where its payload type does not say: by its section."""
+        route = self.routes.get(packet.ssrc)
+        receiver = self._receiver_of(packet) if route is None else route.receiver
+        return not isinstance(receiver, str) and packet.payload_type in receiver.told
+
+    def is_described(self, ssrc: int) -> bool:
+        """Whether SDP names this SSRC for media."""
+        return any(ssrc in each.ssrcs for each in self.receivers.values())
 
     def forget(self, ssrc: int) -> None:
         """Remove the route of ``ssrc``, if there is one, and the stream that it carried."""
@@ -177,7 +214,8 @@ class Demux:
         before = self._occupied.get(key)
         if before is not None:
             self.forget(before)
-        route = self.routes[packet.ssrc] = Route(found, rid, repair)
+        media = found.rtx_ssrcs.get(packet.ssrc) if repair else None
+        route = self.routes[packet.ssrc] = Route(found, rid, repair, media)
         self._occupied[key] = packet.ssrc
         return route
 

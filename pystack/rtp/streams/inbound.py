@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
 from pystack.rtp.events import ByeReceived, StreamRestarted, StreamStarted
 from pystack.rtp.options import RtpSessionOptions
@@ -25,7 +25,13 @@ from pystack.rtp.streams.tray import EventTray
 
 __all__ = ["Inbound"]
 
+_Kept = TypeVar("_Kept")
+
 MAX_NACKS: Final = 256
+MAX_REMEMBERED: Final = 64
+"""SSRCs whose end is remembered, and as many whose report came before their first packet."""
+STRAGGLERS: Final = 2.0
+"""Seconds for which packets may come that their stream's BYE has overtaken."""
 
 
 class Inbound:
@@ -40,6 +46,8 @@ class Inbound:
 
     __slots__ = (
         "_drops",
+        "_early_reports",
+        "_ended",
         "_events",
         "_fir_numbers",
         "_key_frame_intervals",
@@ -63,6 +71,10 @@ class Inbound:
         self._missing: dict[int, ReceiveStream] = {}
         self._key_frames: KeyFrameRequests[tuple[int, str]] = KeyFrameRequests()
         self._fir_numbers: dict[tuple[int, str], int] = {}
+        # By SSRC: reports before the first packet and when they came; where streams that said BYE stood, and until when
+        # that counts.
+        self._early_reports: dict[int, tuple[SenderReport, float]] = {}
+        self._ended: dict[int, tuple[int, float]] = {}
         self._round_trip = round_trip
         self._drops = drops
         self._events = events
@@ -78,6 +90,9 @@ class Inbound:
         """Take one packet. Hot."""
         route = self.demux.routes.get(packet.ssrc)
         if route is None:
+            if self._ended and self._is_straggler(packet, now):
+                self._drops["after-bye"] += 1
+                return
             found = self.demux.resolve(packet)
             if isinstance(found, str):
                 self._drops[found] += 1
@@ -91,6 +106,11 @@ class Inbound:
             if stream is None:
                 self._drops["rtx-early"] += 1
                 return
+            if route.media != stream.ssrc:
+                if route.media is not None:
+                    self._drops["rtx-late"] += 1
+                    return
+                route.media = stream.ssrc
             stream.rtx_packets += 1
             self._note_repair(stream, packet, now)
             inner = unwrap(packet, repaired, stream.ssrc)
@@ -109,7 +129,7 @@ class Inbound:
         restarts = stream.sequence.restarts
         for each in stream.receive_packet(packet, now, recovered=repaired is not None):
             self.packets.append((receiver.receiver_id, route.rid, each))
-        if stream.nacks is not None and stream.nacks.deadline != inf:
+        if stream.nacks.deadline != inf:
             self._missing[stream.ssrc] = stream
             self._nack_deadline = min(self._nack_deadline, stream.nacks.deadline)
         if stream.sequence.restarts != restarts:
@@ -120,13 +140,17 @@ class Inbound:
         stream = self._stream_of(report.ssrc)
         if stream is not None:
             stream.handle_sender_report(report, now)
+        elif report.ssrc not in self.demux.routes and self.demux.is_described(report.ssrc):
+            _remember(self._early_reports, report.ssrc, (report, now))
 
-    def handle_bye(self, bye: Bye) -> None:
+    def handle_bye(self, bye: Bye, now: float) -> None:
         """Senders leave."""
         for ssrc in bye.ssrcs:
             stream = self._stream_of(ssrc)
             self.forget(ssrc)
+            self._early_reports.pop(ssrc, None)
             if stream is not None:
+                _remember(self._ended, ssrc, (stream.sequence.highest & 0xFFFF, now + STRAGGLERS))
                 self._events.append(ByeReceived(stream.receiver_id, stream.rid))
 
     def forget(self, ssrc: int) -> None:
@@ -146,6 +170,8 @@ class Inbound:
         self.packets = []
         self.nacks.clear()
         self._missing.clear()
+        self._early_reports.clear()
+        self._ended.clear()
         self._nack_deadline = inf
 
     def request_key_frame(self, receiver_id: int, rid: str, now: float) -> bool:
@@ -170,7 +196,7 @@ class Inbound:
         self._nack_deadline = inf
         for ssrc, stream in list(self._missing.items()):
             nacks = stream.nacks
-            if nacks is None or self._stream_of(ssrc) is not stream:
+            if self._stream_of(ssrc) is not stream:
                 del self._missing[ssrc]
                 continue
             if nacks.deadline <= now:
@@ -200,6 +226,8 @@ class Inbound:
             ssrc, numbers = self.nacks.popleft()
             missing = self._stream_of(ssrc)
             if missing is not None:
+                if not missing.asks:
+                    continue  # it was negotiated away since
                 missing.nack_packets += 1
             feedback.append(Nack(sender_ssrc, ssrc, numbers))
         return feedback
@@ -220,20 +248,35 @@ class Inbound:
 
     def _start(self, route: Route, packet: RtpPacket) -> ReceiveStream:
         receiver = route.receiver
-        codec = receiver.codecs[packet.payload_type]
         stream = receiver.streams[route.rid] = ReceiveStream(
             receiver.receiver_id,
             route.rid,
             packet.ssrc,
-            codec.clock_rate,
+            receiver.codecs,
             packet.sequence_number,
-            nack="nack" in codec.rtcp_fb,
             is_video=receiver.kind == "video",
             drops=self._drops,
             events=self._events,
         )
         self._events.append(StreamStarted(receiver.receiver_id, route.rid, packet.ssrc))
+        early = self._early_reports.pop(packet.ssrc, None)
+        if early is not None:
+            stream.handle_sender_report(*early)
         return stream
+
+    def _is_straggler(self, packet: RtpPacket, now: float) -> bool:
+        """Whether a packet was overtaken by the BYE of its stream (RFC 3550 sections 6.2.1 and 6.3.4).
+
+        One that is newer than the last is no straggler: its sender goes on.
+        """
+        ended = self._ended.get(packet.ssrc)
+        if ended is None:
+            return False
+        last, until = ended
+        if now <= until and not 0 < (packet.sequence_number - last) & 0xFFFF < 0x8000:
+            return True
+        del self._ended[packet.ssrc]
+        return False
 
     def _note_repair(self, stream: ReceiveStream, packet: RtpPacket, now: float) -> None:
         repair = stream.repair
@@ -248,3 +291,11 @@ class Inbound:
         if route is None or route.repair:
             return None
         return route.receiver.streams.get(route.rid)
+
+
+def _remember(table: dict[int, _Kept], ssrc: int, what: _Kept) -> None:
+    """Put the newest last, and forget the oldest of more than may be kept."""
+    table.pop(ssrc, None)
+    table[ssrc] = what
+    if len(table) > MAX_REMEMBERED:
+        del table[next(iter(table))]

@@ -162,13 +162,15 @@ class Outbound:
         codecs: Sequence[CodecSpec],
         extensions: HeaderExtensionMap,
         rid: str = "",
+        *,
+        mixed: bool = True,
     ) -> None:
         """Take what was negotiated for a sender.
 
         Raises:
             InvalidArgument: there is none with this id.
         """
-        self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset, rid)
+        self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset, rid, mixed=mixed)
 
     def handle_nack(self, nack: Nack, now: float) -> None:
         """The peer misses packets."""

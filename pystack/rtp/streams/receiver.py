@@ -5,11 +5,12 @@ The session's inbound part makes one per media SSRC and gives it every packet, r
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from math import inf
 from typing import Final
 
 from pystack.rtp.clock import middle
+from pystack.rtp.codec import CodecSpec
 from pystack.rtp.packet import RtpPacket
 from pystack.rtp.rtcp import ReportBlock, SenderReport
 from pystack.rtp.streams.anomalies import Anomalies
@@ -34,9 +35,10 @@ class ReceiveStream:
         receiver_id: whose it is.
         rid: its simulcast name; empty without simulcast.
         ssrc: its synchronization source.
-        clock_rate: timestamp units per second.
+        clock_rate: timestamp units per second of its newest packet's codec.
         sequence: what came and what did not.
-        nacks: what we ask for again; ``None`` when the codec has no NACK.
+        nacks: what we ask for again.
+        asks: whether its newest packet's codec has NACK, so that what is missing from now on is asked for.
         gaps: how often so many packets were missing in a row when the next came; 101 stands for more.
         frame_rate: how many frames it brings in a second; ``None`` for audio.
         timeline: its media clock; ``None`` before the first packet.
@@ -46,7 +48,7 @@ class ReceiveStream:
         packets: packets taken, retransmitted ones included.
         octets: payload bytes of those.
         header_octets: bytes of their headers, and of their padding.
-        payload_type: that of the last one.
+        payload_type: that of the newest one, late ones aside; -1 before the first.
         recovered: of those, how many came as a retransmission.
         recovered_octets: payload bytes of the recovered.
         rtx_packets: retransmissions that came, useful or not.
@@ -56,14 +58,19 @@ class ReceiveStream:
         heard: whether a packet came since the last report block was made.
         key_frame_requests: PLI and FIR sent for it; ``firs`` of them FIR.
         nack_packets: NACK sent for it.
+
+    Args:
+        codecs: by payload type, as negotiated; :meth:`configure` gives others.
     """
 
     __slots__ = (
+        "_codecs",
         "_drops",
         "_frame_timestamp",
         "_held",
         "_windows",
         "anomalies",
+        "asks",
         "clock_rate",
         "firs",
         "frame_rate",
@@ -97,10 +104,9 @@ class ReceiveStream:
         receiver_id: int,
         rid: str,
         ssrc: int,
-        clock_rate: int,
+        codecs: Mapping[int, CodecSpec],
         first_sequence_number: int,
         *,
-        nack: bool,
         is_video: bool,
         drops: MutableMapping[str, int],
         events: EventTray,
@@ -108,9 +114,10 @@ class ReceiveStream:
         self.receiver_id = receiver_id
         self.rid = rid
         self.ssrc = ssrc
-        self.clock_rate = clock_rate
+        self.clock_rate = 90000
         self.sequence = SequenceTracker(first_sequence_number)
-        self.nacks = NackQueue() if nack else None
+        self.nacks = NackQueue()
+        self.asks = False
         self.jitter = 0.0
         self.packets = 0
         self.octets = 0
@@ -132,10 +139,19 @@ class ReceiveStream:
         self.timeline: Timeline | None = None
         self.anomalies = Anomalies(receiver_id, rid, ssrc, events)
         self.repair: RepairStream | None = None
+        self._codecs = codecs
         self._windows: ReceptionWindows | None = None
         self._frame_timestamp = -1
         self._held: list[RtpPacket] = []
         self._drops = drops
+
+    def configure(self, codecs: Mapping[int, CodecSpec]) -> None:
+        """Take what was negotiated again: what its codec is, and whether it is asked for what is missing."""
+        self._codecs = codecs
+        if self.payload_type in codecs:
+            self._follow_codec(self.payload_type)
+            if not self.asks:
+                self.nacks.clear()
 
     def receive_packet(self, packet: RtpPacket, now: float, *, recovered: bool = False) -> list[RtpPacket]:
         """Take one packet; return what to hand on: mostly itself, nothing for a duplicate, which is counted.
@@ -146,6 +162,8 @@ class ReceiveStream:
         before = self.sequence.highest
         verdict = self.sequence.admit(packet.sequence_number)
         if verdict == FRESH:
+            if packet.payload_type != self.payload_type:
+                self._follow_codec(packet.payload_type)
             if self.sequence.highest != before + 1:
                 self._note_gap(before, now)
             if packet.timestamp != self._frame_timestamp and not recovered:
@@ -155,7 +173,7 @@ class ReceiveStream:
         elif verdict == DUPLICATE:
             self._drops["duplicate"] += 1
             return []
-        elif self.nacks is not None:
+        else:
             self.nacks.remove(self.sequence.latest)
         if self._held:
             self._forget_held()
@@ -166,7 +184,6 @@ class ReceiveStream:
         self.header_octets += 12 if packet.extension_profile < 0 else 16 + len(packet.extension)
         if packet.csrcs or packet.padding_size:
             self.header_octets += 4 * len(packet.csrcs) + packet.padding_size
-        self.payload_type = packet.payload_type
         if recovered:
             self.recovered += 1
             self.recovered_octets += size
@@ -216,8 +233,7 @@ class ReceiveStream:
         assert len(self._held) == RESTART_AFTER
         held, self._held = self._held, []
         self.sequence.restart(held[0].sequence_number)
-        if self.nacks is not None:
-            self.nacks.clear()
+        self.nacks.clear()
         self.timeline = None
         self._frame_timestamp = -1
         return [each for waiting in held for each in self.receive_packet(waiting, now)]
@@ -232,8 +248,25 @@ class ReceiveStream:
         self.gaps[size] = self.gaps.get(size, 0) + 1
         if size >= GAP_BINS - 1:
             self.anomalies.tell("gap", before, highest, now)
-        if self.nacks is not None:
+        if self.asks:
             self.nacks.add(before + 1, highest, now)
+
+    def _follow_codec(self, payload_type: int) -> None:
+        """The newest packet is of this payload type: its codec says how fast the clock runs, and what is asked for.
+
+        A clock of another rate is another clock: no transit is compared across the change, and what was measured in
+        its units says nothing any more (RFC 7160 section 4).
+        """
+        self.payload_type = payload_type
+        codec = self._codecs.get(payload_type)
+        if codec is None:
+            return  # it was held while its payload type was negotiated away
+        self.asks = "nack" in codec.rtcp_fb
+        if codec.clock_rate != self.clock_rate:
+            self.clock_rate = codec.clock_rate
+            self.timeline = None
+            self.jitter = 0.0
+            self._frame_timestamp = -1
 
     def _follow_clock(self, timestamp: int, now: float) -> None:
         # Once per frame: the packets of a frame share a timestamp but not a departure.
@@ -243,9 +276,11 @@ class ReceiveStream:
         timeline = self.timeline
         if timeline is None:
             self.timeline = Timeline(self.clock_rate, timestamp, now, self.anomalies)
+            if not self.packets and self.sender_report is not None:  # it came before the first packet
+                self.timeline.handle_report(self.sender_report, self.sender_report_at)
             return
         distance = timeline.advance(timestamp, now)
         if distance != inf:  # a new time line is no jitter
             self.jitter += (distance - self.jitter) / 16
             if self._windows is not None:
-                self._windows.jitter(self.jitter)
+                self._windows.jitter(self.jitter / self.clock_rate)

@@ -73,7 +73,7 @@ class ReceptionWindows:
         self._observers: Observers[_Snapshot] = Observers()
 
     def jitter(self, jitter: float) -> None:
-        """The jitter is now this much, in timestamp units."""
+        """The jitter is now this much, in seconds."""
         for each in self._observers:
             each.max_jitter = max(each.max_jitter, jitter)
 
@@ -84,7 +84,7 @@ class ReceptionWindows:
             ``None`` if this question opens its first window, or if more than 65,536 sequence numbers lie between.
         """
         counts = _counts(stream)
-        then = self._observers.exchange(observer, _Snapshot(now, counts, stream.jitter))
+        then = self._observers.exchange(observer, _Snapshot(now, counts, stream.jitter / stream.clock_rate))
         if then is None:
             return None
         differences = [after - before for after, before in zip(counts, then.counts, strict=True)]
@@ -93,7 +93,7 @@ class ReceptionWindows:
         return ReceptionWindow(
             start=then.at,
             end=now,
-            max_jitter=then.max_jitter / stream.clock_rate,
+            max_jitter=then.max_jitter,
             **dict(zip(_COUNTED, differences, strict=True)),
         )
 
@@ -125,7 +125,7 @@ def _counts(stream: ReceiveStream) -> tuple[int, ...]:
         sequence.duplicates,
         sequence.reordered,
         stream.recovered,
-        stream.nacks.requested if stream.nacks is not None else 0,
+        stream.nacks.requested,
         stream.key_frame_requests,
         sequence.restarts,
     )

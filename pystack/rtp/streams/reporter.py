@@ -34,7 +34,7 @@ class Reporter:
         due: whether they are due now.
     """
 
-    __slots__ = ("_active", "_byes", "_cname", "_interval", "_mtu", "_randomness", "_ssrc", "deadline", "due")
+    __slots__ = ("_active", "_byes", "_cname", "_interval", "_mtu", "_owed", "_randomness", "_ssrc", "deadline", "due")
 
     def __init__(self, ssrc: int, cname: str, interval: float, mtu: int, randomness: Randomness) -> None:
         self._ssrc = ssrc
@@ -44,6 +44,7 @@ class Reporter:
         self._randomness = randomness
         self._active = False
         self._byes: list[tuple[int, bytes]] = []
+        self._owed: set[int] = set()
         self.deadline = inf
         self.due = False
 
@@ -70,9 +71,18 @@ class Reporter:
         else:
             self.deadline = inf
 
-    def leave(self, ssrc: int, cname: str) -> None:
-        """A source of ours ends: say BYE with the next flush."""
-        self._byes.append((ssrc, cname.encode()[:255]))
+    def leave(self, ssrc: int, cname: str, *, sent: bool = True) -> None:
+        """A source of ours ends: say BYE with the next flush, if it has ``sent`` anything since the last one."""
+        if sent or ssrc in self._owed:
+            self._byes.append((ssrc, cname.encode()[:255]))
+        self._owed.discard(ssrc)
+
+    def stay(self, ssrc: int) -> None:
+        """A source of ours lives: a BYE for it that waits is withdrawn, and owed when it ends."""
+        kept = [each for each in self._byes if each[0] != ssrc]
+        if len(kept) < len(self._byes):
+            self._byes = kept
+            self._owed.add(ssrc)
 
     def cancel(self) -> None:
         """No more reports."""

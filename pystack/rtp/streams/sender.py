@@ -24,7 +24,7 @@ from pystack.rtp.streams.misfit import LARGE, MAX_PACKET, check_payload_type, mi
 from pystack.rtp.streams.peer_reports import PeerReports
 from pystack.rtp.streams.rewriter import HeaderRewriter
 from pystack.rtp.streams.rtx import wrap_payload
-from pystack.rtp.streams.writer import ExtensionWriter, TransportSequence
+from pystack.rtp.streams.writer import ExtensionWriter, LeftOut, TransportSequence
 
 __all__ = ["Parts", "SendStream"]
 
@@ -58,15 +58,15 @@ class SendStream:
         peer: what its receiver reports.
         packets: packets sent, retransmissions not counted.
         octets: payload bytes of those.
-        header_octets: header bytes of those.
+        header_octets: bytes of their headers, and of their padding.
         retransmitted_packets: packets sent again.
         retransmitted_octets: payload bytes of those.
         retransmitted_header_octets: all their other bytes.
         nacks: numbers asked for.
         nack_packets: NACK that came.
         retransmissions_refused: numbers asked for that the allowance or a pause forbade.
-        padding_packets: packets sent to probe, and ``padding_octets`` their bytes; in no other count but ``packets``,
-            where they have numbers of this stream.
+        padding_packets: packets sent to probe, and ``padding_octets`` their bytes; in no other count but ``packets``
+            and ``header_octets``, where they have numbers of this stream.
         key_frame_requests: PLI and FIR that came, merged ones included; ``firs`` of them FIR.
         refused: packets that were not taken.
         sent: whether a packet went since the last sender report.
@@ -89,6 +89,7 @@ class SendStream:
         "_last_at",
         "_last_second",
         "_last_timestamp",
+        "_left_out",
         "_log",
         "_map",
         "_paused_until",
@@ -154,6 +155,7 @@ class SendStream:
         self.retransmissions_refused = 0
         self.padding_packets = 0
         self.padding_octets = 0
+        self._left_out = LeftOut()
         self._log = log
         self._allowance = allowance or RetransmissionAllowance(1.0, 262_144)
         self._paused_until = 0.0
@@ -189,6 +191,8 @@ class SendStream:
         extensions: HeaderExtensionMap,
         ntp_offset: float,
         rid: str = "",
+        *,
+        mixed: bool = True,
     ) -> None:
         """Take what was negotiated, at the start or again."""
         self._clock_rates = {each.payload_type: each.clock_rate for each in codecs}
@@ -196,9 +200,13 @@ class SendStream:
             each.payload_type: each.rtx_payload_type for each in codecs if each.rtx_payload_type is not None
         }
         self._map = extensions
-        self._writer = self._rtx_writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset, rid=rid)
+        self._writer = self._rtx_writer = ExtensionWriter(
+            extensions, mid, self._transport, ntp_offset, rid=rid, mixed=mixed, left_out=self._left_out
+        )
         if rid:  # a retransmission names the layer that it repairs (RFC 8852 section 3)
-            self._rtx_writer = ExtensionWriter(extensions, mid, self._transport, ntp_offset, repaired_rid=rid)
+            self._rtx_writer = ExtensionWriter(
+                extensions, mid, self._transport, ntp_offset, repaired_rid=rid, mixed=mixed, left_out=self._left_out
+            )
         self._rewriter = HeaderRewriter(self.ssrc, extensions, self._writer)
 
     def send_parts(
@@ -261,7 +269,7 @@ class SendStream:
         self._history.add(number, now, header, payload)
         self.packets += 1
         self.octets += len(payload) - packet.padding_size
-        self.header_octets += len(header)
+        self.header_octets += len(header) + packet.padding_size
         self.sent = True
         if number > highest:
             if ahead != 1 or not self._started:
@@ -367,6 +375,7 @@ class SendStream:
                 self.highest += 1
                 packets.append(self._build_padding(self.ssrc, self._last_second & 0x7F, self.highest & 0xFFFF, now))
                 self.packets += 1
+                self.header_octets += len(packets[-1])
                 built += len(packets[-1])
         self.padding_packets += len(packets)
         self.padding_octets += built
@@ -394,13 +403,14 @@ class SendStream:
                 continue
             header, payload = kept[HEADER], kept[PAYLOAD]
             self.retransmitted_packets += 1
-            self.retransmitted_octets += len(payload)
+            media = len(payload) - (payload[-1] if header[0] & 0x20 else 0)
+            self.retransmitted_octets += media
             rtx_payload_type = self._rtx_payload_types.get(header[1] & 0x7F)
             if self.rtx_ssrc is None or rtx_payload_type is None:
                 packet = bytes(header + payload)
             else:
                 packet = self._build_rtx(header, payload, rtx_payload_type, now)
-            self.retransmitted_header_octets += len(packet) - len(payload)
+            self.retransmitted_header_octets += len(packet) - media
             return packet
         return None
 
@@ -469,6 +479,11 @@ class SendStream:
     def payload_type(self) -> int | None:
         """That of what is sent now; ``None`` before the first packet."""
         return (self._last_second & 0x7F) if self.packets else None
+
+    @property
+    def extensions_left_out(self) -> int:
+        """Elements of header extensions that did not fit the one form that the receiver takes."""
+        return self._left_out.count
 
     @property
     def clock_rate(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+import attrs
+
 from pystack.rtp.extensions import (
     ABS_SEND_TIME,
     MID,
@@ -18,11 +20,12 @@ from pystack.rtp.extensions import (
     TRANSPORT_SEQUENCE,
     TWO_BYTE,
     HeaderExtensionMap,
+    elements,
     encode,
     fits_one_byte,
 )
 
-__all__ = ["ExtensionWriter", "TransportSequence"]
+__all__ = ["ExtensionWriter", "LeftOut", "TransportSequence"]
 
 _NUMBER = Struct("!BH").pack
 _TIME = Struct("!L").pack
@@ -54,6 +57,13 @@ class TransportSequence:
         return number
 
 
+@attrs.define
+class LeftOut:
+    """How many elements were left out, over all writers of a stream."""
+
+    count: int = 0
+
+
 class ExtensionWriter:
     """Writes extensions in the ids of one map.
 
@@ -64,13 +74,19 @@ class ExtensionWriter:
         repaired_rid: the name of the stream that is repaired, for retransmissions.
         transport: the transport-wide number.
         ntp_offset: seconds since 1970 minus ``now``.
+        mixed: whether both forms may alternate (RFC 8285 section 4.1.2). If not, the two-byte form is that of all
+            packets when an id of the map or a name needs it; else the one-byte form is, and what does not fit is left
+            out.
+        left_out: counts what was.
     """
 
     __slots__ = (
         "_constant",
+        "_left_out",
         "_number_head",
         "_offset",
         "_one_byte",
+        "_only_short",
         "_packs",
         "_prefix",
         "_target",
@@ -87,14 +103,19 @@ class ExtensionWriter:
         *,
         rid: str = "",
         repaired_rid: str = "",
+        mixed: bool = True,
+        left_out: LeftOut | None = None,
     ) -> None:
         self._target = target
+        self._left_out = left_out or LeftOut()
         self._transport = transport
         self._offset = ntp_offset
         names = ((MID, mid), (RID, rid), (REPAIRED_RID, repaired_rid))
         self._constant = [(target.id_of(uri), name.encode()) for uri, name in names if name and target.id_of(uri)]
         number, time = target.id_of(TRANSPORT_SEQUENCE), target.id_of(ABS_SEND_TIME)
-        self._one_byte = fits_one_byte(self._constant) and number < 15 and time < 15
+        short = fits_one_byte(self._constant) and all(identifier < 15 for identifier, _ in target.entries)
+        self._only_short = short and not mixed
+        self._one_byte = short or (mixed and fits_one_byte(self._constant) and number < 15 and time < 15)
         self._prefix = encode(self._constant, one_byte=True) if self._one_byte else b""
         self._number_head = number << 4 | 1 if number else 0
         self._time_head = (time << 4 | 2) << 24 if time else 0
@@ -171,7 +192,9 @@ class ExtensionWriter:
             forwarded: the elements of others in the ids of this map, without padding.
             now: for the absolute send time.
         """
-        if not (short and self._one_byte):
+        if not short and self._only_short:
+            forwarded = self._shorten(forwarded)
+        elif not (short and self._one_byte):
             return self._write_two_byte(short, forwarded, now)
         if self._number_head:
             transport = self._transport
@@ -198,6 +221,13 @@ class ExtensionWriter:
     @number.setter
     def number(self, number: int) -> None:
         self._transport.next = number
+
+    def _shorten(self, forwarded: bytes) -> bytes:
+        """Two-byte elements, which are our own and so well formed, in one-byte form as far as they fit it."""
+        found = elements(TWO_BYTE, forwarded)
+        kept = [each for each in found if fits_one_byte((each,))]
+        self._left_out.count += len(found) - len(kept)
+        return encode(kept, one_byte=True)
 
     def _write_two_byte(self, short: bool, forwarded: bytes, now: float) -> tuple[int, bytes]:
         target = self._target

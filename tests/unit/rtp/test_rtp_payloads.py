@@ -99,6 +99,8 @@ def test_h264(text: str, wanted: D) -> None:
         ("62 01 93 00", D(key_frame=True, ends=False, spatial=0, temporal=0, switch_up=True)),
         ("62 01 13 00", D(starts=False, ends=False, spatial=0, temporal=0)),
         ("62 01 53 00", D(starts=False, spatial=0, temporal=0)),
+        ("48 01", D(spatial=0, temporal=0)),  # EOS and EOB: their header is all they have
+        ("4a 01", D(spatial=0, temporal=0)),
     ],
 )
 def test_h265(text: str, wanted: D) -> None:

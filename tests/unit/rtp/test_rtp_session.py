@@ -670,6 +670,8 @@ def test_padding_in_the_stream_itself_only_at_the_end_of_a_frame_and_where_it_is
     # A sender's report counts the packets, and no padding among the octets (RFC 3550 section 6.4.1).
     (outbound,) = a.stats(0.0).outbound
     assert (outbound.packets, outbound.octets) == (5, 12)
+    headers = len(a.send(1, packet(15), 1.0)) - 4
+    assert a.stats(0.0).outbound[0].header_octets == 4 * headers + outbound.padding_octets
     a.set_sender(2, mid="1", kind="audio", ssrc=200, codecs=[OPUS], extensions=MAP)
     a.send(2, packet(1, payload_type=111, marker=True), 1.0)
     a.receive(ReceiverReport(5, [ReportBlock(200, 0, 0, 1)]).serialize(), 1.0)
@@ -682,3 +684,230 @@ def test_padding_of_a_packet_is_not_among_the_octets_of_a_report() -> None:
     a, _ = pair()
     a.send(1, packet(1, padding_size=20), 1.0)
     assert a.stats(0.0).outbound[0].octets == 4
+
+
+def test_padding_counts_as_header_bytes_also_when_it_is_sent_again() -> None:
+    a, _ = pair()
+    sent = a.send(1, packet(1, padding_size=20), 1.0)
+    assert a.stats(0.0).outbound[0].header_octets == len(sent) - 4
+    a.receive(Nack(5, 100, [1]).serialize(), 1.0)
+    ((again,), _) = a.flush(1.0)
+    stats = a.stats(0.0).outbound[0]
+    assert (stats.retransmitted_octets, stats.retransmitted_header_octets) == (4, len(again) - 4)
+
+
+def feedback_of(session: RtpSession, now: float) -> list[TransportFeedback]:
+    datagrams = session.flush(now)[1]
+    return [each for data in datagrams for each in parse_compound(data) if isinstance(each, TransportFeedback)]
+
+
+def numbered(number: int, mid: str = "", **fields: object) -> bytes:
+    given = packet(number, **fields)
+    if mid:
+        MAP.set(given, MID, mid.encode())
+    MAP.set(given, TRANSPORT_SEQUENCE, number.to_bytes(2, "big"))
+    return given.serialize()
+
+
+def test_arrivals_are_told_only_where_transport_cc_was_agreed_for_the_codec() -> None:
+    """RFC 4585 section 4.2: the header extension alone is no agreement to feedback."""
+    silent = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack",), rtx_payload_type=97)
+    h264 = CodecSpec(payload_type=102, name="H264", clock_rate=90000, rtcp_fb=("transport-cc",), rtx_payload_type=103)
+    b = make()
+    b.set_receiver(1, mid="0", kind="video", codecs=[silent, h264], extensions=MAP)
+    for number in range(5):
+        b.receive(numbered(number, ssrc=1), 1.0)
+    assert feedback_of(b, 2.5) == []
+    for number, payload_type in ((10, 102), (11, 103), (12, 96), (13, 5), (14, 102)):
+        b.receive(numbered(number, ssrc=9, payload_type=payload_type), 3.0)
+    (told,) = feedback_of(b, 4.5)
+    assert told.base_sequence == 10
+    assert [delta is not None for delta in told.deltas] == [True, True, False, False, True]
+
+
+def test_where_sections_differ_a_packets_own_says_whether_its_arrival_is_told() -> None:
+    silent = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("nack",), rtx_payload_type=97)
+    b = make()
+    b.set_receiver(1, mid="0", kind="video", codecs=[silent], extensions=MAP)
+    b.set_receiver(2, mid="1", kind="video", codecs=[VP8], extensions=MAP)
+    b.receive(numbered(1, "0", ssrc=1), 1.0)
+    b.receive(numbered(2, "1", ssrc=2), 1.0)
+    b.receive(numbered(3, "", ssrc=2), 1.0)  # routed by now
+    b.receive(numbered(4, "", ssrc=3), 1.0)  # of neither
+    b.record_replay(numbered(5, "", ssrc=1), 1.0)
+    b.record_replay(numbered(6, "", ssrc=2), 1.0)
+    (told,) = feedback_of(b, 2.5)
+    assert told.base_sequence == 2
+    assert [delta is not None for delta in told.deltas] == [True, True, False, False, True]
+
+
+def retransmission(number: int, original: int, ssrc: int, payload: bytes) -> bytes:
+    return packet(number, ssrc=ssrc, payload_type=97, payload=original.to_bytes(2, "big") + payload).serialize()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_late_retransmission_of_a_replaced_stream_is_no_packet_of_the_new_one(named: bool) -> None:
+    b = make()
+
+    def describe(ssrc: int) -> None:
+        repairs = {ssrc + 1: ssrc} if named else None
+        b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, ssrcs=[ssrc], rtx_ssrcs=repairs)
+
+    describe(100)
+    for number in (10, 11, 13, 15):
+        b.receive(packet(number, ssrc=100).serialize(), 1.0)
+    b.receive(retransmission(500, 12, 101, b"old"), 1.0)
+    describe(300)
+    for number in (16, 17):
+        b.receive(packet(number, ssrc=300).serialize(), 1.1)
+    assert len(b.take_packets()) == 7
+    b.receive(retransmission(501, 14, 101, b"OLD"), 1.2)
+    assert b.take_packets() == []
+    assert b.drops["rtx-late"] == 1
+    b.receive(packet(19, ssrc=300).serialize(), 1.3)
+    b.receive(retransmission(1, 18, 301, b"new"), 1.4)
+    assert [each.payload for _, _, each in b.take_packets()] == [b"data", b"new"]
+    assert b.stats(2.0).inbound[0].rtx_packets == 1
+
+
+def test_a_description_says_anew_what_a_stream_of_retransmissions_repairs() -> None:
+    b = make()
+    for media in (100, 300):
+        b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, ssrcs=[media], rtx_ssrcs={101: media})
+        b.receive(packet(1, ssrc=media).serialize(), 1.0)
+        b.receive(packet(3, ssrc=media).serialize(), 1.0)
+        b.receive(retransmission(1, 2, 101, b"again"), 1.0)
+        assert [each.payload for _, _, each in b.take_packets()] == [b"data", b"data", b"again"]
+
+
+def test_a_farewell_that_waits_is_withdrawn_when_its_ssrc_lives_again() -> None:
+    a, _ = pair()
+
+    def farewells(now: float) -> list[int]:
+        parsed = [each for data in a.flush(now)[1] for each in parse_compound(data)]
+        return [ssrc for each in parsed if isinstance(each, Bye) for ssrc in each.ssrcs]
+
+    def live() -> None:
+        a.set_sender(1, mid="0", kind="video", ssrc=100, rtx_ssrc=101, codecs=[VP8], extensions=MAP)
+
+    a.send(1, packet(1), 1.0)
+    a.remove_sender(1)
+    live()
+    a.send(1, packet(2), 1.0)
+    assert farewells(1.0) == []
+    a.remove_sender(1)
+    live()
+    a.remove_sender(1)  # nothing was sent by this one, but the BYE is still owed
+    assert farewells(1.1) == [100]
+    live()
+    a.remove_sender(1)
+    assert farewells(1.2) == []
+
+
+def test_a_packet_that_was_overtaken_by_the_farewell_revives_nothing() -> None:
+    """RFC 3550 sections 6.2.1 and 6.3.4."""
+    b = make()
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP)
+    for number in (1, 2, 3, 5):
+        b.receive(packet(number, ssrc=100).serialize(), 1.0)
+    b.receive(Bye([100]).serialize(), 1.1)
+    b.take_events()
+    b.take_packets()
+    for number in (4, 5):
+        b.receive(packet(number, ssrc=100).serialize(), 1.2)
+    assert (b.take_packets(), b.take_events(), b.drops["after-bye"]) == ([], [], 2)
+    b.receive(packet(7, ssrc=100).serialize(), 1.3)  # its sender goes on
+    assert len(b.take_packets()) == 1
+    assert b.take_events() == [StreamStarted(2, "", 100)]
+    b.receive(Bye([100]).serialize(), 2.0)
+    b.receive(packet(4, ssrc=100).serialize(), 4.1)  # too late to be a straggler
+    assert len(b.take_packets()) == 1
+    b.close(5.0)
+
+
+def test_a_sender_report_before_the_first_packet_counts_if_the_ssrc_was_described() -> None:
+    b = make()
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, ssrcs=[100])
+    for ssrc in (99, 100):
+        b.receive(SenderReport(ssrc, 0x1234_5678_9ABC_DEF0, 7000).serialize(), 1.0)
+    b.receive(packet(1, ssrc=100, timestamp=7000).serialize(), 1.5)
+    assert b.sender_report_of(2) is not None
+    captured = b.capture_time(2, 7000)
+    assert captured == pytest.approx(0x12345678 - 2_208_988_800 + 0x9ABCDEF0 / (1 << 32), abs=1e-3)
+    now = b.deadline
+    (block,) = [
+        block
+        for data in b.flush(now)[1]
+        for each in parse_compound(data)
+        if isinstance(each, ReceiverReport)
+        for block in each.reports
+    ]
+    assert (block.last_sender_report, block.delay_since_last) == (0x5678_9ABC, int((now - 1.0) * 65536))
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, ssrcs=[7])
+    b.receive(SenderReport(7, 0x1234_5678_9ABC_DEF0, 7000).serialize(), now)
+    b.receive(Bye([7]).serialize(), now)
+    b.receive(packet(1, ssrc=7).serialize(), now)
+    assert b.sender_report_of(2) is None
+
+
+def test_early_reports_and_farewells_are_remembered_within_a_bound() -> None:
+    b = make()
+    b.set_receiver(2, mid="0", kind="video", codecs=[VP8], extensions=MAP, ssrcs=range(1, 1001))
+    for ssrc in range(1, 1001):
+        b.receive(SenderReport(ssrc, 1 << 32, 0).serialize(), 1.0)
+    assert len(b._inbound._early_reports) == 64
+    for ssrc in range(1, 1001):
+        b.receive(packet(9, ssrc=ssrc).serialize(), 1.0)
+        b.receive(Bye([ssrc]).serialize(), 1.0)
+    assert len(b._inbound._ended) == 64
+    b.receive(packet(8, ssrc=1000).serialize(), 1.0)
+    assert b.drops["after-bye"] == 1
+
+
+def test_a_request_that_waits_is_not_sent_once_nack_was_negotiated_away() -> None:
+    a, b = pair()
+    for number in (1, 5):
+        b.receive(a.send(1, packet(number), 1.0), 1.0)
+    b.tick(1.021)
+    silent = CodecSpec(payload_type=96, name="VP8", clock_rate=90000)
+    b.set_receiver(2, mid="0", kind="video", codecs=[silent], extensions=MAP)
+    assert not [each for data in b.flush(1.03)[1] for each in parse_compound(data) if isinstance(each, Nack)]
+
+
+def test_reduced_size_is_what_was_agreed_and_what_the_options_allow() -> None:
+    for allowed, agreed in ((True, True), (True, False), (False, True)):
+        a, b = pair(reduced_size=allowed)
+        b.set_reduced_size(agreed=agreed)
+        b.receive(a.send(1, packet(1), 1.0), 1.0)
+        b.request_key_frame(2, 1.0)
+        (datagram,) = b.flush(1.0)[1]
+        kinds = [type(each).__name__ for each in parse_compound(datagram)]
+        wanted = ["Pli"] if allowed and agreed else ["ReceiverReport", "SourceDescription", "Pli"]
+        assert kinds == wanted
+        b.send_rtcp(Pli(1, 2))
+        (datagram,) = b.flush(1.0)[1]
+        assert [type(each).__name__ for each in parse_compound(datagram)] == wanted
+
+
+def test_a_receiver_that_allows_no_mixture_gets_one_form_only() -> None:
+    """RFC 8285 section 4.1.2."""
+    names = {4: MID, 1: AUDIO_LEVEL, 7: "urn:x", 8: "urn:y"}
+    values = [(7, b"x" * 16), (7, b"x" * 17), (8, b""), (7, b"x" * 3)]
+    for extra, profile, mid in (({}, 0xBEDE, "0"), ({20: "urn:z"}, 0x1000, "0"), ({}, 0x1000, "m" * 17)):
+        left_out = 2 if profile == 0xBEDE else 0
+        source = HeaderExtensionMap(names | extra)
+        a = make()
+        a.set_sender(1, mid=mid, kind="video", ssrc=100, rtx_ssrc=101, codecs=[VP8], extensions=source, mixed=False)
+        sent = []
+        for number, (identifier, value) in enumerate(values):
+            given = packet(number)
+            source.set(given, AUDIO_LEVEL, b"\x80")
+            source.set(given, source.uri_of(identifier) or "", value)
+            sent.append(RtpPacket.parse(a.send(1, given, 1.0)))
+        a.receive(Nack(5, 100, [0, 1]).serialize(), 1.0)
+        sent += map(RtpPacket.parse, a.flush(1.0)[0])
+        assert [each.extension_profile for each in sent] == [profile] * 6
+        assert [source.get(each, AUDIO_LEVEL) for each in sent] == [b"\x80"] * 6
+        assert {source.get(each, MID) for each in sent} == {mid.encode()}
+        assert [source.get(each, "urn:x") is not None for each in sent[:4]] == [True, not left_out, False, True]
+        assert a.stats(1.0).outbound[0].extensions_left_out == left_out

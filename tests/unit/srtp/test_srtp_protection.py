@@ -12,6 +12,7 @@ from pystack.srtp.cipher import make_cipher
 from pystack.srtp.index import estimate, header_length
 from pystack.srtp.keys import derive_rtp
 from pystack.srtp.replay import FRESH, OLD, REPLAYED, ReplayWindow
+from pystack.srtp.sent_streams import MAX_SEALERS, SentStreams
 from pystack.srtp.streams import StreamWindows
 
 PROFILES = (1, 7, 8)
@@ -296,3 +297,38 @@ def test_what_runs_per_packet_equals_its_plain_twin(
             assert open_(wrong, len(header), low) is None
             assert cipher.open(wrong, len(header), ssrc, index) is None
         assert cipher.opener(ssrc, index >> 16 ^ 1)(sealed, len(header), low) is None
+
+
+@pytest.mark.parametrize("number", PROFILES)
+def test_tracks_that_come_and_go_leave_an_integer_and_go_on_where_they_were(number: int) -> None:
+    sender, receiver = pair(number, max_streams=1 << 20)
+    ssrcs = range(1, 1001)
+    for ssrc in ssrcs:
+        for sequence_number in (0xFFFF, 0x10000 + ssrc % 3):
+            packet = rtp(sequence_number, ssrc)
+            assert receiver.unprotect(sender.protect(packet)) == packet
+    assert sender.sealer_count <= MAX_SEALERS
+    assert sender.roll_over(5000) == 0
+    for ssrc in reversed(ssrcs):
+        assert (sender.roll_over(ssrc), sender.index_of(ssrc, 9)) == (1, 0x10009)
+        packet = rtp(0x10000 + ssrc % 3 + 1, ssrc)
+        assert receiver.unprotect(sender.protect(packet)) == packet
+    assert sender.sealer_count <= MAX_SEALERS
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 40000)), max_size=60))
+def test_streams_that_are_put_away_equal_streams_that_stay(sent: list[tuple[int, int]]) -> None:
+    which = profile(7)
+    cipher = make_cipher(which, derive_rtp(which, bytes(16), bytes(12)))
+    small, large = SentStreams(4), SentStreams(1000)
+    at: dict[int, int] = {}
+    for ssrc, step in sent:
+        number = at[ssrc] = at.get(ssrc, 0xFFF0) + step % 0x7FFF
+        sealed = [
+            (each.young.get(ssrc) or each.start(ssrc, number & 0xFFFF, cipher)).place(b"h" * 12, b"p", number & 0xFFFF)
+            for each in (small, large)
+        ]
+        assert sealed[0] == sealed[1]
+        assert small.highest(ssrc) == large.highest(ssrc)
+        assert small.sealers <= 4
+    assert [small.highest(ssrc) for ssrc in at] == [large.highest(ssrc) for ssrc in at]
