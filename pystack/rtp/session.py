@@ -514,12 +514,10 @@ class RtpSession:
             self._drop("rtp", now)
             return None
         demux = self._inbound.demux
-        if demux.told and packet.extension:
-            told = demux.told.get(packet.payload_type)
-            if told or (told is False and demux.tells(packet)):
-                value = find(packet.extension_profile, packet.extension, demux.transport_id)
-                if value is not None and len(value) == 2:
-                    self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
+        if demux.transport_id and packet.extension and (demux.tells_all or demux.tells(packet)):
+            value = find(packet.extension_profile, packet.extension, demux.transport_id)
+            if value is not None and len(value) == 2:
+                self._arrivals.record(value[0] << 8 | value[1], now, packet.ssrc, packet.marker)
         return packet
 
     def _tell(self, packet: RtcpPacket) -> None:

@@ -120,17 +120,17 @@ class Demux:
     Attributes:
         receivers: by their id.
         routes: by SSRC; the hot path looks here first.
-        transport_id: the id of the transport-wide number in this bundle; 0 if none was negotiated.
-        told: by payload type, whether its arrivals are told: in all sections that have it, or (``False``) in some.
+        transport_id: the id of the transport-wide number in this bundle; 0 if no arrivals are told.
+        tells_all: whether the arrivals of all packets that have such a number are told; if not, ask :meth:`tells`.
     """
 
-    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "told", "transport_id")
+    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "tells_all", "transport_id")
 
     def __init__(self) -> None:
         self.receivers: dict[int, Receiver] = {}
         self.routes: dict[int, Route] = {}
         self.transport_id = 0
-        self.told: dict[int, bool] = {}
+        self.tells_all = True
         self._by_mid: dict[str, Receiver] = {}
         self._mid_ids: tuple[int, ...] = ()
         self._occupied: dict[tuple[int, str, bool], int] = {}
@@ -154,22 +154,9 @@ class Demux:
         """Rebuild what is derived from the receivers, after any of them was configured."""
         self._by_mid = {each.mid: each for each in self.receivers.values() if each.mid}
         self._mid_ids = tuple(dict.fromkeys(each.extensions.mid for each in self.receivers.values()))
-        self.transport_id = next(
-            (
-                each.extensions.transport_sequence
-                for each in self.receivers.values()
-                if each.extensions.transport_sequence
-            ),
-            0,
-        )
-        self.told = {
-            payload_type: all(
-                payload_type in each.told
-                for each in self.receivers.values()
-                if payload_type in each.codecs or payload_type in each.repairs
-            )
-            for payload_type in frozenset[int]().union(*(each.told for each in self.receivers.values()))
-        }
+        numbered = [each for each in self.receivers.values() if each.extensions.transport_sequence]
+        self.transport_id = next((each.extensions.transport_sequence for each in numbered if each.told), 0)
+        self.tells_all = all(len(each.told) == len(each.codecs) + len(each.repairs) for each in numbered)
         for ssrc, route in list(self.routes.items()):
             if route.repair and ssrc in route.receiver.rtx_ssrcs:
                 route.media = route.receiver.rtx_ssrcs[ssrc]
@@ -177,7 +164,7 @@ class Demux:
                 self.forget(ssrc)
 
     def tells(self, packet: RtpPacket) -> bool:
-        """Whether the arrival of a packet is told, where its payload type does not say: by its section."""
+        """Whether the arrival of a packet is told, by its section and codec."""
         route = self.routes.get(packet.ssrc)
         receiver = self._receiver_of(packet) if route is None else route.receiver
         return not isinstance(receiver, str) and packet.payload_type in receiver.told

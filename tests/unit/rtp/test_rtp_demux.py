@@ -16,7 +16,7 @@ from pystack.rtp.extensions import write
 from pystack.rtp.streams.demux import Demux, Route
 
 OPUS = CodecSpec(payload_type=111, name="opus", clock_rate=48000)
-VP8 = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtx_payload_type=97)
+VP8 = CodecSpec(payload_type=96, name="VP8", clock_rate=90000, rtcp_fb=("transport-cc",), rtx_payload_type=97)
 H264 = CodecSpec(payload_type=102, name="H264", clock_rate=90000)
 RTX = CodecSpec(payload_type=103, name="rtx", clock_rate=90000, fmtp={"apt": "102"})
 FLEXFEC = CodecSpec(payload_type=49, name="flexfec-03", clock_rate=90000)
