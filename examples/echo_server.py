@@ -81,7 +81,9 @@ class EchoServer:
             connection.abort()
             return web.Response(status=400, text=str(error))
         # The server's candidates are known at once, so the answer is complete: no trickling.
-        return web.Response(text=connection.local_description.to_json(), content_type="application/json")
+        answer = connection.local_description
+        assert answer is not None
+        return web.Response(text=answer.to_json(), content_type="application/json")
 
     def finished(self, task: asyncio.Task[None]) -> None:
         """One channel is over; say so if it did not end in good order."""
@@ -94,11 +96,16 @@ class EchoServer:
         await asyncio.gather(*(connection.close() for connection in list(self.connections)))
 
 
+async def show_page(request: web.Request) -> web.Response:
+    """The page that talks to us."""
+    return web.Response(text=PAGE, content_type="text/html")
+
+
 async def main(host: str = "127.0.0.1", port: int = 8080) -> None:
     async with await UdpMux.open() as mux:
         server = EchoServer(mux)
         app = web.Application()
-        app.router.add_get("/", lambda request: web.Response(text=PAGE, content_type="text/html"))
+        app.router.add_get("/", show_page)
         app.router.add_post("/offer", server.offer)
         app.on_shutdown.append(server.close)
         runner = web.AppRunner(app)

@@ -69,13 +69,13 @@ class RtpReceiver:
         self._key = key
         self._limit = inbox_packets
         self._inbox: Inbox[tuple[RtpPacket, str]] = Inbox(f"{kind} receiver")
-        self._tap: Callable[[RtpPacket, str], None] | None = None
+        self._tap: Callable[[RtpPacket, str], object] | None = None
         self._ended: Reason | None = None
         self._hub: EventHub[StreamTold] = EventHub(_KEPT_EVENTS)
         self.rtcp = RtcpPort(session, driver, f"{kind} receiver", inbox_rtcp)
 
     @property
-    def on_packet(self) -> Callable[[RtpPacket, str], None] | None:
+    def on_packet(self) -> Callable[[RtpPacket, str], object] | None:
         """Called with each packet and its rid, in the chain that began at the socket; what was kept comes first.
 
         Raises:
@@ -84,7 +84,7 @@ class RtpReceiver:
         return self._tap
 
     @on_packet.setter
-    def on_packet(self, tap: Callable[[RtpPacket, str], None] | None) -> None:
+    def on_packet(self, tap: Callable[[RtpPacket, str], object] | None) -> None:
         check_callback("on_packet", tap, "take the packets by async for, or start a task in a plain function")
         self._tap = tap
         self._inbox.set_tap(None if tap is None else self._deliver)

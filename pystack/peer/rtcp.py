@@ -36,7 +36,7 @@ class RtcpPort:
         self._what = f"RTCP of the {what}"
         self._limit = limit
         self._inbox: Inbox[RtcpPacket] = Inbox(self._what)
-        self._tap: Callable[[RtcpPacket], None] | None = None
+        self._tap: Callable[[RtcpPacket], object] | None = None
         self._ended: Reason | None = None
         self.dropped = 0
 
@@ -46,7 +46,7 @@ class RtcpPort:
         return self._session.rtp.ssrc
 
     @property
-    def on_packet(self) -> Callable[[RtcpPacket], None] | None:
+    def on_packet(self) -> Callable[[RtcpPacket], object] | None:
         """Called with each packet instead of keeping it for a reader; those kept so far come first.
 
         Raises:
@@ -55,7 +55,7 @@ class RtcpPort:
         return self._tap
 
     @on_packet.setter
-    def on_packet(self, tap: Callable[[RtcpPacket], None] | None) -> None:
+    def on_packet(self, tap: Callable[[RtcpPacket], object] | None) -> None:
         check_callback("on_packet", tap, "take the packets by async for, or start a task in a plain function")
         self._tap = tap
         self._inbox.set_tap(None if tap is None else self._deliver)

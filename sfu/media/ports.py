@@ -67,7 +67,7 @@ class Report(Protocol):
 class PacketSource(Protocol):
     """Where the packets of a published track come from."""
 
-    on_packet: Callable[[Any, str], None] | None
+    on_packet: Callable[[Any, str], object] | None
 
     @property
     def codecs(self) -> Sequence[Codec]:
