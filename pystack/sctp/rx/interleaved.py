@@ -7,6 +7,7 @@ counts every fragment.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from typing import Final
 
 from pystack.sctp.rx.window import ReceiveWindow
@@ -25,18 +26,46 @@ class Assembly:
         parts: payloads from the first on, without a hole.
         early: payloads behind a hole, by FSN.
         last: FSN of the last fragment, -1 until it came.
+        mid: plain: its message identifier, seen from that of the oldest one.
         ppid: of the first fragment.
         size: bytes of all that is here.
     """
 
-    __slots__ = ("early", "last", "parts", "ppid", "size")
+    __slots__ = ("early", "last", "mid", "parts", "ppid", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, mid: int) -> None:
+        self.mid = mid
         self.parts: list[bytes] = []
         self.early: dict[int, bytes] = {}
         self.last = -1
         self.ppid = 0
         self.size = 0
+
+
+class _Unfinished:
+    """The unfinished messages of one stream and kind, by MID; ``order`` has their plain MIDs, the oldest first."""
+
+    __slots__ = ("by_mid", "order")
+
+    def __init__(self) -> None:
+        self.by_mid: dict[int, Assembly] = {}
+        self.order: list[int] = []
+
+    def plain(self, mid: int) -> int:
+        """The value of a MID that is nearest to the oldest one here."""
+        if not self.order:
+            return mid
+        oldest = self.order[0]
+        return oldest + ((mid - oldest + _HALF) & MASK32) - _HALF
+
+    def begin(self, mid: int) -> Assembly:
+        it = self.by_mid[mid] = Assembly(self.plain(mid))
+        insort(self.order, it.mid)
+        return it
+
+    def finish(self, it: Assembly) -> None:
+        del self.by_mid[it.mid & MASK32]
+        del self.order[bisect_left(self.order, it.mid)]
 
 
 class InterleavedReassembly:
@@ -52,13 +81,13 @@ class InterleavedReassembly:
     def __init__(self, window: ReceiveWindow, max_message_size: int) -> None:
         self._window = window
         self._limit = max_message_size
-        self._kinds: dict[int, dict[int, Assembly]] = {}
+        self._kinds: dict[int, _Unfinished] = {}
         self.size = 0
         self.violation = ""
 
     def __len__(self) -> int:
         """How many messages are unfinished."""
-        return sum(map(len, self._kinds.values()))
+        return sum(len(unfinished.order) for unfinished in self._kinds.values())
 
     def add(self, kind: int, mid: int, flags: int, last: int, payload: bytes) -> Assembly | None:
         """Take a fragment (not a whole message); return the message if that completes it.
@@ -72,10 +101,10 @@ class InterleavedReassembly:
         """
         unfinished = self._kinds.get(kind)
         if unfinished is None:
-            unfinished = self._kinds[kind] = {}
-        it = unfinished.get(mid)
+            unfinished = self._kinds[kind] = _Unfinished()
+        it = unfinished.by_mid.get(mid)
         if it is None:
-            it = unfinished[mid] = Assembly()
+            it = unfinished.begin(mid)
         parts = it.parts
         if flags & BEGIN:
             fsn = 0
@@ -109,8 +138,8 @@ class InterleavedReassembly:
         if it.size > self._limit:
             self.violation = f"a message larger than {self._limit} bytes"
         if parts and len(parts) == it.last + 1:
-            del unfinished[mid]
-            if not unfinished:
+            unfinished.finish(it)
+            if not unfinished.order:
                 del self._kinds[kind]
             self.size -= it.size
             window.items -= len(parts) - 1
@@ -122,15 +151,18 @@ class InterleavedReassembly:
         unfinished = self._kinds.get(kind)
         if unfinished is None:
             return
-        for one in [one for one in unfinished if (mid - one) & MASK32 < _HALF]:
-            self._give_back(unfinished.pop(one))
-        if not unfinished:
+        order = unfinished.order
+        count = bisect_right(order, unfinished.plain(mid))
+        for one in order[:count]:
+            self._give_back(unfinished.by_mid.pop(one & MASK32))
+        del order[:count]
+        if not order:
             del self._kinds[kind]
 
     def clear(self) -> None:
         """Forget everything."""
         for unfinished in self._kinds.values():
-            for it in unfinished.values():
+            for it in unfinished.by_mid.values():
                 self._give_back(it)
         self._kinds.clear()
         self.violation = ""

@@ -7,6 +7,7 @@ ends; a piece with both a beginning and an end is a message. Fragments in order,
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
 from pystack.sctp.rx.window import ReceiveWindow
@@ -45,15 +46,19 @@ class Piece:
 
 
 class Reassembly:
-    """All pieces of one association; bounded by the receive window, which counts them."""
+    """All pieces of one association; bounded by the receive window, which counts them.
 
-    __slots__ = ("_by_first", "_by_stop", "_limit", "_window", "violation")
+    Their first TSNs are kept in order too, so that FORWARD-TSN costs what it drops and not what is held.
+    """
+
+    __slots__ = ("_by_first", "_by_stop", "_firsts", "_limit", "_window", "violation")
 
     def __init__(self, window: ReceiveWindow, max_message_size: int) -> None:
         self._window = window
         self._limit = max_message_size
         self._by_first: dict[int, Piece] = {}
         self._by_stop: dict[int, Piece] = {}
+        self._firsts: list[int] = []
         self.violation = ""
 
     def __len__(self) -> int:
@@ -71,6 +76,7 @@ class Reassembly:
         piece = None if flags & BEGIN else self._by_stop.pop(tsn, None)
         if piece is None:
             piece = self._by_first[tsn] = Piece(tsn, flags, stream, ssn, ppid, payload)
+            insort(self._firsts, tsn)
         else:
             if not piece.belongs(flags, stream, ssn):
                 self.violation = "fragments of two messages interleave"
@@ -87,13 +93,13 @@ class Reassembly:
         if piece.size > self._limit:
             self.violation = f"a message larger than {self._limit} bytes"
         if piece.flags & END and piece.flags & BEGIN:
-            del self._by_first[piece.first]
+            self._forget(piece)
             window.items -= len(piece.parts) - 1
             return piece
         return None
 
     def _join(self, piece: Piece, right: Piece) -> None:
-        del self._by_first[right.first]
+        self._forget(right)
         if not piece.belongs(right.flags, right.stream, right.ssn):
             self.violation = "fragments of two messages interleave"
         if len(right.parts) > len(piece.parts):  # the shorter one moves, so that joining is cheap in any order
@@ -109,13 +115,23 @@ class Reassembly:
             self._by_stop[piece.stop] = piece
 
     def drop_through(self, tsn: int) -> None:
-        """FORWARD-TSN: pieces of messages that began at or before ``tsn`` never become whole."""
-        for first in [first for first in self._by_first if first <= tsn]:
+        """FORWARD-TSN: messages that began at or before ``tsn`` never become whole, nor does one whose rest follows."""
+        firsts = self._firsts
+        count = bisect_right(firsts, tsn)
+        if count < len(firsts) and firsts[count] == tsn + 1 and not self._by_first[tsn + 1].flags & BEGIN:
+            count += 1
+        for first in firsts[:count]:
             piece = self._by_first.pop(first)
             if self._by_stop.get(piece.stop) is piece:
                 del self._by_stop[piece.stop]
             self._window.held -= piece.size
             self._window.items -= len(piece.parts)
+        del firsts[:count]
+
+    def _forget(self, piece: Piece) -> None:
+        """It became whole, or a part of the one before it."""
+        del self._by_first[piece.first]
+        del self._firsts[bisect_left(self._firsts, piece.first)]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -124,3 +140,4 @@ class Reassembly:
             self._window.items -= len(piece.parts)
         self._by_first.clear()
         self._by_stop.clear()
+        self._firsts.clear()

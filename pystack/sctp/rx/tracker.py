@@ -7,6 +7,7 @@ whatever the number of gaps.
 
 from __future__ import annotations
 
+from itertools import islice
 from struct import Struct
 from typing import Final
 
@@ -126,8 +127,8 @@ class TsnTracker:
         if self._stale:
             self._stale = False
             base = self.cumulative
-            offsets = [value for start, stop in self.ranges for value in (start - base, stop - 1 - base)]
-            del offsets[2 * self._max_blocks :]
+            told = islice(self.ranges, self._max_blocks)
+            offsets = [value for start, stop in told for value in (start - base, stop - 1 - base)]
             self._gaps = bytearray(Struct(f"!{len(offsets)}H").pack(*offsets))
         return bytes(self._gaps)
 

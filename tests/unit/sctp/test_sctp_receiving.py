@@ -67,7 +67,7 @@ def test_gap_blocks_never_outgrow_a_packet():
     acker = Acker(OPTIONS, tracker, window)
     for tsn in range(100):
         tracker.duplicate(tsn)
-    acker.write_now()
+    acker.expire()
     sack = acker.take(bundled=False)
     assert sack is not None
     assert len(sack) <= OPTIONS.capacity
@@ -208,6 +208,49 @@ def test_what_is_skipped_gives_its_window_back():
     reassembly.drop_through(5)
     assert (window.held, window.items, len(reassembly)) == (4, 1, 1)
     reassembly.clear()
+    assert (window.held, window.items, len(reassembly)) == (0, 0, 0)
+
+
+def test_the_rest_of_a_message_whose_beginning_was_skipped_goes_too():
+    window = ReceiveWindow(OPTIONS)
+    reassembly = Reassembly(window, 1000)
+    reassembly.add(6, 0, 1, 7, 0, b"aaaa")
+    reassembly.add(7, END, 1, 7, 0, b"bbbb")
+    reassembly.drop_through(5)
+    assert (window.held, window.items, len(reassembly)) == (0, 0, 0)
+    # One that begins there is another message, and what comes later may be one that is not given up.
+    reassembly.add(9, BEGIN, 1, 8, 0, b"cccc")
+    reassembly.add(12, 0, 1, 9, 0, b"dddd")
+    reassembly.drop_through(8)
+    assert len(reassembly) == 2
+    piece = reassembly.add(10, END, 1, 8, 0, b"cccc")
+    assert piece is not None
+    assert len(reassembly) == 1
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([0, BEGIN, END]), st.booleans()), max_size=60),
+    st.integers(0, 3),
+)
+def test_pieces_are_kept_in_order_whatever_comes(fragments, stream):
+    """The order that FORWARD-TSN goes by is that of the pieces there are."""
+    window = ReceiveWindow(OPTIONS)
+    reassembly = Reassembly(window, 1000)
+    seen = set()
+    for tsn, flags, skip in fragments:
+        if skip:
+            reassembly.drop_through(tsn)
+        elif tsn not in seen:
+            seen.add(tsn)
+            piece = reassembly.add(tsn, flags, stream, 0, 0, b"x")
+            if piece is not None:
+                window.held -= piece.size
+                window.items -= 1
+        assert reassembly._firsts == sorted(reassembly._by_first)
+        assert window.held == sum(piece.size for piece in reassembly._by_first.values())
+        assert window.items == sum(len(piece.parts) for piece in reassembly._by_first.values())
+    reassembly.drop_through(100)
     assert (window.held, window.items, len(reassembly)) == (0, 0, 0)
 
 
