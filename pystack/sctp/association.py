@@ -498,6 +498,9 @@ class Association:
             return self._on_unknown(kind, flags, body, now)
         try:
             handler(flags, body, now)
+            else:  # a cookie says what data comes in, and data may stand behind it
+                data_kind = receiver.data_kind
+                handle_data = receiver.handle_idata if data_kind else receiver.handle_data
         except DecodeError as error:
             self._outbox.drop(f"malformed: {error.message}", now)
         return True

@@ -248,6 +248,28 @@ class Peer:
         return [event.reason for event in self.core.take_events() if isinstance(event, Ended)]
 
 
+@pytest.mark.parametrize("connecting", [False, True], ids=["answers", "both connect"])
+def test_i_data_behind_the_cookie_is_delivered(connecting):
+    """H12, I02: which kind of data is agreed upon stands in the cookie in front of it."""
+    a, b = (Association(AssociationOptions(), SeededRandomness(name)) for name in "ab")
+    a.connect(0.0)
+    if connecting:
+        b.connect(0.0)
+        b.flush(0.0)  # lost
+    for source, target in ((a, b), (b, a)):
+        for packet in source.flush(0.0):
+            target.receive(packet, 0.0)
+    (echo,) = a.flush(0.0)
+    packet = Packet.decode(echo)
+    (cookie,) = packet.chunks
+    data = IDataChunk(3, a._handshake.local_tsn, 1, 0, 50, 0, b"OPEN").encode()
+    b.receive(build_packet(5000, 5000, packet.tag, [encode_chunk(*cookie), data]), 0.0)
+    events = b.take_events()
+    assert [event.data for event in events if isinstance(event, MessageReceived)] == [b"OPEN"]
+    assert not any(isinstance(event, Ended) for event in events)
+    assert {ChunkType.COOKIE_ACK, ChunkType.SACK} <= kinds([Packet.decode(packet) for packet in b.flush(0.0)])
+
+
 def test_the_offer_names_what_is_switched_on():
     """I02, H33."""
     assert Peer().offer == bytes([130, 192, 64, 194])
