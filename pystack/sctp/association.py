@@ -64,6 +64,8 @@ __all__ = ["Association"]
 
 _LIFETIME = "message-lifetime"
 _REPORT_LIMIT = 200
+_AT_ONCE = 0.01
+"""Seconds that a message with no lifetime at all has for its departure: whoever sends it flushes a moment later."""
 
 
 class Association:
@@ -264,7 +266,8 @@ class Association:
             ppid: payload protocol identifier, 32 bits, handed to the peer's application as it is.
             ordered: keep its order within the stream.
             max_retransmits: give it up after so many retransmissions of a fragment (RFC 7496); ``None``: never.
-            lifetime: give it up after so many seconds (RFC 3758); ``None``: never.
+            lifetime: give it up after so many seconds (RFC 3758); ``None``: never. 0: it goes at once and once, or not
+                at all.
 
         Returns:
             False if it was refused for lack of room. Then nothing has changed, and exactly one ``Writable(stream)`` or
@@ -299,6 +302,8 @@ class Association:
             -1 if max_retransmits is None else max_retransmits,
             inf if lifetime is None else now + lifetime,
         )
+        if lifetime == 0:
+            lifetime, max_retransmits = _AT_ONCE, 0
         self._queue.put(message)
         if lifetime is not None:
             self._named_timers.set(_LIFETIME, self._queue.next_expiry)

@@ -242,6 +242,33 @@ def test_partial_reliability_by_time_before_departure_uses_no_number():
     assert both.a.core.buffered_amount(2) == 0
 
 
+def test_a_message_without_a_lifetime_goes_at_once_and_once_or_not_at_all():
+    """P04: a lifetime of 0 was over before anything could depart; both browsers deliver such messages."""
+    both = pair(LinkOptions(delay=0.001))
+    both.run(for_=1.0)
+    for number in range(20):
+        both.a.core.send(1, b"%d" % number, both.now, ppid=53, lifetime=0)
+        both.run(for_=0.02)
+    assert received(both.b) == [b"%d" % number for number in range(20)]
+    # Lost: it is not sent again, and what follows does not wait for it.
+    sent = both.a.core.stats().counters
+    both.there.lose = lambda number, item: True
+    both.a.core.send(1, b"lost", both.now, ppid=53, lifetime=0)
+    both.run(for_=0.005)
+    both.there.lose = None
+    both.a.core.send(1, b"after", both.now, ppid=53)
+    both.run(for_=5.0)
+    assert received(both.b)[20:] == [b"after"]
+    counters = both.a.core.stats().counters
+    assert counters.messages_abandoned == sent.messages_abandoned + 1
+    # Nobody came to flush: it is given up, and takes no number.
+    now = both.now
+    both.a.core.send(1, b"too late", now, ppid=53, lifetime=0)
+    both.a.core.tick(now + 0.1)
+    assert both.a.core.buffered_amount(1) == 0
+    assert both.a.core.flush(now + 0.1) == []
+
+
 def test_a_partly_sent_message_that_expires_leaves_nothing_behind():
     """P05, P06, P13: all fragments go together, and the stream goes on."""
     both = pair(LinkOptions(delay=0.1))
