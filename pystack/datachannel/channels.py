@@ -299,11 +299,15 @@ class DataChannels:
     def close(self, handle: int, now: float) -> None:
         """Close a channel: first its queued data goes out, then its stream is reset, then ``ChannelClosed`` comes.
 
-        Harmless on a channel that is closing or gone (RFC 8831 section 6.7).
+        What its user has not read is given back to the receive window at once: a peer that goes on sending until it
+        hears of the end would hold up all other channels. Harmless on a channel that is closing or gone (RFC 8831
+        section 6.7).
         """
         channel = self._channels.get(handle)
         if channel is not None and channel.machine.allows(ChannelInput.CLOSE):
             self._begin_close(channel, now, LOCAL)
+            if channel.unread:
+                self.consume(handle, channel.unread, now)
             self._own_deadline = self._earliest()
 
     def shutdown(self, now: float) -> None:

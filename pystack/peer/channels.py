@@ -13,15 +13,15 @@ from weakref import ref
 from pystack import datachannel
 from pystack.aio import Driver
 from pystack.errors import LOCAL, LocalProtocolError, PeerClosed, Reason
-from pystack.peer.datachannel import DataChannel
+from pystack.peer.datachannel import DataChannel, DataChannelState
 from pystack.session import Session
 
 __all__ = ["Channels"]
 
 _LEFT_OVER: Final = 256
-"""Closed channels whose unread messages are kept for a late reader."""
+"""Channels that are closed, or that this side closes, whose unread messages are kept for a late reader."""
 _LEFT_OVER_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of them: the window is open again for what a closed channel holds, so it bounds nothing any more."""
+"""Bytes of them: the window is open again for what they hold, so it bounds nothing any more."""
 
 
 class Channels:
@@ -72,8 +72,7 @@ class Channels:
 
     def add(self, handle: int) -> DataChannel:
         """Hold a channel that this side opened."""
-        channel = DataChannel(self._session, self._driver, handle, "connecting", self._standing)
-        self._by_handle[handle] = channel
+        channel = self._by_handle[handle] = self._make(handle, "connecting")
         return channel
 
     def end(self, reason: Reason) -> None:
@@ -82,6 +81,9 @@ class Channels:
         for channel in channels.values():
             channel.handle_closed(reason)
         self.handlers = {}
+
+    def _make(self, handle: int, state: DataChannelState) -> DataChannel:
+        return DataChannel(self._session, self._driver, handle, state, self._standing, self._bound_left_over)
 
     def _handle_message(self, event: datachannel.ChannelMessage) -> None:
         channel = self._by_handle.get(event.handle)
@@ -105,7 +107,7 @@ class Channels:
 
     def _handle_announced(self, event: datachannel.ChannelAnnounced) -> None:
         try:
-            channel = DataChannel(self._session, self._driver, event.handle, "open", self._standing)
+            channel = self._make(event.handle, "open")
         except LocalProtocolError:  # the association ended in the same breath: there is nothing left to hold
             return
         self._by_handle[event.handle] = channel
@@ -124,7 +126,7 @@ class Channels:
 
     def _bound_left_over(self, closed: DataChannel) -> None:
         """A peer that fills and closes channels faster than anybody reads them costs its oldest ones their messages."""
-        if not closed.unread:
+        if not closed.unread or any(kept() is closed for kept in self._left_over):
             return
         self._left_over.append(ref(closed))
         unread = [(kept, channel.unread) for kept in self._left_over if (channel := kept()) is not None]

@@ -67,6 +67,7 @@ class DataChannel:
         handle: int,
         state: DataChannelState,
         standing: Callable[[], str],
+        on_left: Callable[[DataChannel], None],
     ) -> None:
         info = session.channels.info(handle)
         self.label = info.label
@@ -81,6 +82,8 @@ class DataChannel:
         self._standing: Callable[[], str] = standing
         self._session = session
         self._driver = driver
+        # Messages stay behind that nothing is charged for any more. Let go at the end, for it holds the connection.
+        self._on_left: Callable[[DataChannel], None] | None = on_left
         self._handle = handle
         self._id = info.id
         self._state: DataChannelState = state
@@ -385,7 +388,7 @@ class DataChannel:
         self.reason = reason = self._closing if reason == LOCAL and self._closing is not None else reason
         self._release(reason)
         self._closers.ring()
-        self._on_message = self._on_low = None
+        self._on_message = self._on_low = self._on_left = None
         self._standing = _ended
         self._inbox.set_tap(None)
         callback, self._on_close = self._on_close, None
@@ -398,7 +401,7 @@ class DataChannel:
         return self._unread
 
     def discard_unread(self) -> None:
-        """Let go of what nobody has taken, of a channel that is closed."""
+        """Let go of what nobody has taken, of a channel that is closed or that this side closes."""
         self._inbox.clear()
         self._unread = self._empty = 0
 
@@ -434,6 +437,8 @@ class DataChannel:
         if self._state in {"connecting", "open"}:
             self._session.channels.close(self._handle, self._driver.now())
             self.handle_closing(reason)
+            if self._on_left is not None:
+                self._on_left(self)
             self._driver.soon()
 
     def _release(self, reason: Reason) -> None:

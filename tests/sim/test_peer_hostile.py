@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -469,6 +470,59 @@ def test_empty_messages_that_nobody_reads_end_the_channel(monkeypatch: pytest.Mo
                 await right.read()
             assert isinstance(caught.value.reason, RemoteProtocolError)
             assert other.connection_state == "connected"
+
+    run(main())
+
+
+def test_closing_a_channel_that_nobody_reads_lets_the_others_go_on_at_once() -> None:
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), QUICK) as (one, other):
+            await open_pair(one, other)
+            kept: list[DataChannel] = []
+            other.listen(lambda event: kept.append(event.channel) if isinstance(event, DataChannelAdded) else None)
+            big, small = (one.create_data_channel(label) for label in ("big", "small"))
+            await small.wait_open(timeout=5)
+            filling = asyncio.create_task(_fill(big))
+            await asyncio.sleep(2)
+            await small.write(b"behind it")
+            theirs = {channel.label: channel for channel in kept}
+            with pytest.raises(TimeoutError):
+                await theirs["small"].read(timeout=1)  # the window is full
+            began = asyncio.get_running_loop().time()
+            theirs["big"].begin_close()
+            assert await theirs["small"].read(timeout=30) == b"behind it"
+            assert asyncio.get_running_loop().time() - began < 1
+            assert await theirs["big"].read() == bytes(60_000)  # what had come can be read
+            await filling
+
+    run(main())
+
+
+async def _fill(channel: DataChannel) -> None:
+    with suppress(Closed):
+        while True:
+            await channel.write(bytes(60_000))
+
+
+def test_channels_that_this_side_closes_unread_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they close nothing is charged for what they hold, as after it."""
+    monkeypatch.setattr(channels_module, "_LEFT_OVER_BYTES", 200_000)
+
+    async def main() -> None:
+        async with peer_pair(MemoryNetwork(), QUICK) as (one, other):
+            await open_pair(one, other)
+            kept: list[DataChannel] = []
+            other.listen(lambda event: kept.append(event.channel) if isinstance(event, DataChannelAdded) else None)
+            for _ in range(8):
+                await one.create_data_channel("filled").write(bytes(50_000))
+            await asyncio.sleep(1)
+            for channel in kept:
+                channel.begin_close()
+            assert [channel.unread for channel in kept] == [0] * 4 + [50_000] * 4
+            await asyncio.sleep(1)
+            assert all(channel.ready_state == "closed" for channel in kept)
+            assert [channel.unread for channel in kept] == [0] * 4 + [50_000] * 4
+            assert await kept[-1].read() == bytes(50_000)
 
     run(main())
 
