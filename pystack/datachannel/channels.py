@@ -85,6 +85,7 @@ class DataChannels:
         self._ids = StreamIds()
         self._early = EarlyMessages(self.options.early_bytes, self.options.early_messages)
         self._opening = Patience(self.options.open_timeout, self._waits_to_open)
+        self._resetting = Patience(self.options.close_timeout, self._waits_for_its_reset)
         self._closing = Patience(self.options.close_timeout, self._channels.__contains__)
         self._own_deadline = inf
         self._events: list[ChannelEvent] = []
@@ -305,9 +306,9 @@ class DataChannels:
         """
         channel = self._channels.get(handle)
         if channel is not None and channel.machine.allows(ChannelInput.CLOSE):
-            self._begin_close(channel, now, LOCAL)
             if channel.unread:
                 self.consume(handle, channel.unread, now)
+            self._begin_close(channel, now, LOCAL)
             self._own_deadline = self._earliest()
 
     def shutdown(self, now: float) -> None:
@@ -389,6 +390,10 @@ class DataChannels:
             case sctp.IncomingReset(streams=streams):
                 for stream in streams:
                     self._handle_incoming_reset(stream, now)
+            case sctp.OutgoingResetAsked(streams=streams):
+                for stream in streams:
+                    if stream in self._streams:
+                        self._resetting.begin(self._streams[stream].handle, now)
             case sctp.OutgoingResetDone(streams=streams):
                 for stream in streams:
                     self._handle_outgoing_reset(stream, now)
@@ -484,6 +489,7 @@ class DataChannels:
         self._early.clear()
         self._ids.clear()
         self._opening.clear()
+        self._resetting.clear()
         self._closing.clear()
         self._events.append(Ended(reason))
 
@@ -715,7 +721,7 @@ class DataChannels:
     def _expire(self, now: float) -> None:
         for handle in self._opening.expired(now):
             self._give_up(self._channels[handle], now)
-        for handle in self._closing.expired(now):
+        for handle in (*self._resetting.expired(now), *self._closing.expired(now)):
             channel = self._channels[handle]
             self._end(channel, channel.closing_reason, now)
         self._own_deadline = self._earliest()
@@ -738,8 +744,13 @@ class DataChannels:
         state = channel.machine.state
         return state is ChannelState.CONNECTING or (state is ChannelState.OPEN and channel.control is not None)
 
+    def _waits_for_its_reset(self, handle: int) -> bool:
+        """Whether the peer has not confirmed yet that our direction is reset."""
+        channel = self._channels.get(handle)
+        return channel is not None and channel.id is not None and not self._ids.outgoing_is_reset(channel.id)
+
     def _earliest(self) -> float:
-        return min(self._opening.deadline(), self._closing.deadline())
+        return min(self._opening.deadline(), self._resetting.deadline(), self._closing.deadline())
 
     def _drop_early(self, stream: int, now: float) -> None:
         for _, data in self._early.take(stream):

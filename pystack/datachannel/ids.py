@@ -91,6 +91,10 @@ class StreamIds:
         """Tell whether the peer may already regard ``identifier`` as free: it did its half."""
         return not self._open.get(identifier, _INCOMING) & _INCOMING
 
+    def outgoing_is_reset(self, identifier: int) -> bool:
+        """Tell whether our half is done."""
+        return not self._open.get(identifier, _OUTGOING) & _OUTGOING
+
     def free(self, identifier: int) -> None:
         """Give an identifier back on which nothing was ever sent, or whose association began anew."""
         if self._open.pop(identifier, None) is not None and self.known and self.is_ours(identifier):

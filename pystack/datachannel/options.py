@@ -14,8 +14,9 @@ class ChannelOptions:
     Attributes:
         open_timeout: seconds that an OPEN may wait to be taken and acknowledged, and an ACK to be taken, counted from
             the establishment of the association or the later opening. Then the channel closes.
-        close_timeout: seconds that the peer may take to reset its direction after ours is reset. Then the channel is
-            reported closed; its stream identifier stays taken until the peer's reset comes.
+        close_timeout: seconds that the peer may take for each half of a closing: to confirm the reset of our direction
+            once all of our data has departed, and to reset its own after that. Then the channel is reported closed; its
+            stream identifier stays taken until both are done.
         early_bytes: bytes kept for streams that are not known yet, all together.
         early_messages: messages kept for streams that are not known yet, all together.
         max_channels: channels that may exist at a time; a peer's OPEN above it is refused.

@@ -121,7 +121,15 @@ class Association:
             self._errors,
         )
         self._heartbeat = Heartbeat(
-            options, randomness, self._named_timers, outbox, self._scheduler, self._rto, self._errors, self._counters
+            options,
+            randomness,
+            self._named_timers,
+            outbox,
+            self._scheduler,
+            self._retransmitter,
+            self._rto,
+            self._errors,
+            self._counters,
         )
         self._resets = StreamResets(
             options,
@@ -294,6 +302,8 @@ class Association:
         line = self._queue.stream(stream)
         if not self._gate.admit(line, size):
             return False
+        if lifetime == 0:
+            lifetime, max_retransmits = _AT_ONCE, 0
         message = OutgoingMessage(
             line,
             data if type(data) is bytes else bytes(data),
@@ -302,8 +312,6 @@ class Association:
             -1 if max_retransmits is None else max_retransmits,
             inf if lifetime is None else now + lifetime,
         )
-        if lifetime == 0:
-            lifetime, max_retransmits = _AT_ONCE, 0
         self._queue.put(message)
         if lifetime is not None:
             self._named_timers.set(_LIFETIME, self._queue.next_expiry)
@@ -323,8 +331,9 @@ class Association:
     def reset(self, streams: Sequence[int], now: float) -> None:
         """Reset outgoing streams once their queued data has departed (RFC 6525).
 
-        Each is answered by ``OutgoingResetDone`` or ``OutgoingResetFailed``, or by ``Ended``. Messages sent on them
-        meanwhile are held and depart afterwards, counted from zero.
+        Each is told by ``OutgoingResetAsked`` once that is so, and answered by ``OutgoingResetDone`` or
+        ``OutgoingResetFailed``, or by ``Ended``. Messages sent on them meanwhile are held and depart afterwards,
+        counted from zero.
 
         Raises:
             Closed: the association has ended.
@@ -421,12 +430,12 @@ class Association:
             del outbox.packets[: len(packets)]
         going = outbox.reason is None
         while going:
-            if self._resets.wanted:
+            if self._resets.wanted or self._resets.ready:
                 self._resets.prepare(now)
             packets += self._packer.fill(now, limit - len(packets))
             self._settle(now)
             # The last of a stream's data has departed or was given up: what waited for that goes in the same flush.
-            if self._resets.wanted and outbox.reason is None:
+            if (self._resets.wanted or self._resets.ready) and outbox.reason is None:
                 self._resets.prepare(now)
             going = bool(outbox.chunks) and len(packets) < limit
         self._counters.packets_sent += len(packets)
@@ -459,6 +468,7 @@ class Association:
         self._shutdown.draining = False
         self._resets.deferred = None
         self._resets.wanted.clear()
+        self._resets.ready.clear()
 
     # -- packets -----------------------------------------------------------------------------------------------------
 
@@ -488,6 +498,9 @@ class Association:
                 self._on_sack(body, at, stop, now)
             elif not self._handle(kind, body[at + 1], body[at + 4 : stop], now):
                 break
+            else:  # a cookie says what data comes in, and data may stand behind it
+                data_kind = receiver.data_kind
+                handle_data = receiver.handle_idata if data_kind else receiver.handle_data
             if outbox.reason is not None:
                 return
             at = stop + (-length & 3)
@@ -503,9 +516,6 @@ class Association:
             return self._on_unknown(kind, flags, body, now)
         try:
             handler(flags, body, now)
-            else:  # a cookie says what data comes in, and data may stand behind it
-                data_kind = receiver.data_kind
-                handle_data = receiver.handle_idata if data_kind else receiver.handle_data
         except DecodeError as error:
             self._outbox.drop(f"malformed: {error.message}", now)
         return True
@@ -561,7 +571,7 @@ class Association:
         for stream in self._queue.streams():
             if stream.queue and stream.queue[0].offset:
                 self._gate.released(stream, self._queue.remove(stream.queue[0]))
-            stream.next_ssn = stream.next_unordered = 0
+            stream.next_ssn = stream.next_unordered = stream.begins_at = 0
 
     def _meet(self, peer: PeerParameters) -> None:
         """The peer is known: set every part that needs to know it."""

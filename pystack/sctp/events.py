@@ -15,6 +15,7 @@ __all__ = [
     "Established",
     "IncomingReset",
     "MessageReceived",
+    "OutgoingResetAsked",
     "OutgoingResetDone",
     "OutgoingResetFailed",
     "Restarted",
@@ -75,6 +76,13 @@ class IncomingReset:
 
 
 @attrs.frozen
+class OutgoingResetAsked:
+    """All that was queued on these has departed: from here on it is the peer that their reset waits for."""
+
+    streams: tuple[int, ...]
+
+
+@attrs.frozen
 class OutgoingResetDone:
     """The peer confirmed that these outgoing streams start anew."""
 
@@ -83,7 +91,7 @@ class OutgoingResetDone:
 
 @attrs.frozen
 class OutgoingResetFailed:
-    """The peer refused to let these outgoing streams be reset; they go on as they were."""
+    """The peer refused to reset these outgoing streams, or put it off too often; they go on as they were."""
 
     streams: tuple[int, ...]
 
@@ -109,6 +117,7 @@ AssociationEvent: TypeAlias = (
     | Writable
     | BufferedAmountLow
     | IncomingReset
+    | OutgoingResetAsked
     | OutgoingResetDone
     | OutgoingResetFailed
     | Restarted

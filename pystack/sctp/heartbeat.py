@@ -1,4 +1,9 @@
-"""Heartbeats on an idle association (RFC 9260 section 8.3): is the peer still there, and how far away?"""
+"""Heartbeats on an idle association (RFC 9260 section 8.3): is the peer still there, and how far away?
+
+While T3 runs or a stream reset is under way the peer is asked already, and that counts what is not answered: a
+heartbeat that is not answered then counts for nothing, one that is answered still clears the counter. So an outage is
+counted once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,9 @@ from pystack.base import Randomness, TimerSet
 from pystack.sctp.error_counter import ErrorCounter
 from pystack.sctp.options import AssociationOptions
 from pystack.sctp.outbox import Outbox
+from pystack.sctp.reset import RECONFIG
 from pystack.sctp.stats import Counters
+from pystack.sctp.tx.retransmit import Retransmitter
 from pystack.sctp.tx.rto import RetransmissionTimeout
 from pystack.sctp.tx.scheduler import Scheduler
 from pystack.sctp.wire.control import encode_heartbeat, encode_heartbeat_ack, heartbeat_information
@@ -31,6 +38,7 @@ class Heartbeat:
         "_nonce",
         "_outbox",
         "_randomness",
+        "_retransmitter",
         "_rto",
         "_scheduler",
         "_sent_at",
@@ -44,6 +52,7 @@ class Heartbeat:
         timers: TimerSet,
         outbox: Outbox,
         scheduler: Scheduler,
+        retransmitter: Retransmitter,
         rto: RetransmissionTimeout,
         errors: ErrorCounter,
         counters: Counters,
@@ -53,6 +62,7 @@ class Heartbeat:
         self._timers = timers
         self._outbox = outbox
         self._scheduler = scheduler
+        self._retransmitter = retransmitter
         self._rto = rto
         self._errors = errors
         self._counters = counters
@@ -86,6 +96,8 @@ class Heartbeat:
     def expire_timeout(self, now: float) -> None:
         """The answer did not come."""
         self._nonce = b""
+        if self._retransmitter.watching or self._timers.armed(RECONFIG):
+            return
         self._errors.strike("unanswered heartbeats")
         self._rto.back_off()
 

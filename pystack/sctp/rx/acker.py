@@ -75,10 +75,6 @@ class Acker:
         """The delay is over."""
         self._write()
 
-    def write_now(self) -> None:
-        """A SACK is wanted whatever the count says (FORWARD-TSN, SHUTDOWN, an opened window)."""
-        self._write()
-
     def window_moved(self) -> None:
         """The application took data: tell the peer if it may be waiting for that, but not for every byte.
 

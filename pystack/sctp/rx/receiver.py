@@ -7,6 +7,7 @@ read of a DATA chunk in sequence is the hot path; everything unusual turns off i
 from __future__ import annotations
 
 from collections import deque
+from heapq import heappop, heappush
 from typing import Final
 
 from pystack.errors import RemoteProtocolError
@@ -39,14 +40,16 @@ class IncomingStream:
     Attributes:
         next_ssn: of the ordered message that may be handed up next; its MID when interleaving.
         waiting: whole messages that wait for an earlier one, by the same number.
+        order: a heap of their numbers, plain, so that nobody walks over all that wait.
         unread: sizes of what was handed up and not consumed, oldest first.
     """
 
-    __slots__ = ("next_ssn", "unread", "waiting")
+    __slots__ = ("next_ssn", "order", "unread", "waiting")
 
     def __init__(self) -> None:
         self.next_ssn = 0
         self.waiting: dict[int, MessageReceived] = {}
+        self.order: list[int] = []
         self.unread: deque[int] = deque()
 
 
@@ -64,6 +67,7 @@ class Receiver:
         "_counters",
         "_mask",
         "_outbox",
+        "_parted",
         "_streams",
         "acker",
         "data_kind",
@@ -78,7 +82,8 @@ class Receiver:
     def __init__(self, options: AssociationOptions, outbox: Outbox, counters: Counters) -> None:
         self._outbox = outbox
         self._counters = counters
-        self._streams: dict[int, IncomingStream] = {}
+        self._streams: dict[int, IncomingStream] = {}  # those that something came on since they were reset
+        self._parted: dict[int, deque[int]] = {}  # what is unread of streams that were reset
         self.window = ReceiveWindow(options)
         self.tracker = TsnTracker(options)
         self.acker = Acker(options, self.tracker, self.window)
@@ -265,6 +270,9 @@ class Receiver:
                 self._release(stream)
         elif early <= mask >> 1 and ssn not in stream.waiting:
             stream.waiting[ssn] = message
+            oldest = stream.order[0] if stream.order else ssn
+            half = (mask >> 1) + 1
+            heappush(stream.order, oldest + ((ssn - oldest + half) & mask) - half)
         else:
             self.window.held -= len(message.data)
             self.window.items -= 1
@@ -278,6 +286,7 @@ class Receiver:
 
     def _release(self, stream: IncomingStream) -> None:
         while (message := stream.waiting.pop(stream.next_ssn, None)) is not None:
+            heappop(stream.order)  # what is next is the oldest of them
             stream.next_ssn = (stream.next_ssn + 1) & self._mask
             self._hand_up(stream, message)
 
@@ -303,7 +312,11 @@ class Receiver:
     # -- the rest ----------------------------------------------------------------------------------------------------
 
     def handle_forward(self, chunk: ForwardTsnChunk) -> None:
-        """FORWARD-TSN (RFC 3758 section 3.6): stop waiting, hand up what only waited for that."""
+        """FORWARD-TSN (RFC 3758 section 3.6): stop waiting, hand up what only waited for that.
+
+        However many there are in a packet, they are acknowledged once, at its end.
+        """
+        self.saw_data = self.acker.urgent = True
         tracker = self.tracker
         plain = tracker.plain(chunk.cumulative_tsn)
         if plain > tracker.cumulative:
@@ -312,10 +325,10 @@ class Receiver:
             for number, ssn in chunk.skips:
                 if number < self.streams:
                     self._skip(number, ssn)
-        self.acker.write_now()
 
     def handle_iforward(self, chunk: IForwardTsnChunk) -> None:
         """I-FORWARD-TSN (RFC 8260 section 2.3.1): the same by MID; named twice, the higher one counts."""
+        self.saw_data = self.acker.urgent = True
         tracker = self.tracker
         plain = tracker.plain(chunk.cumulative_tsn)
         if plain > tracker.cumulative:
@@ -329,7 +342,6 @@ class Receiver:
                 self.interleaved.drop_through(kind, mid)
                 if not kind & 1:
                     self._skip(kind >> 1, mid)
-        self.acker.write_now()
 
     def _skip(self, number: int, ssn: int) -> None:
         stream = self._streams.get(number)
@@ -340,19 +352,32 @@ class Receiver:
         if distance > mask >> 1:
             return
         # Whole messages up to the skipped one are still good, in their order.
-        ready = [one for one in stream.waiting if (one - stream.next_ssn) & mask <= distance]
-        for one in sorted(ready, key=lambda value: (value - stream.next_ssn) & mask):
-            self._hand_up(stream, stream.waiting.pop(one))
+        order = stream.order
+        while order and (order[0] - stream.next_ssn) & mask <= distance:
+            self._hand_up(stream, stream.waiting.pop(heappop(order) & mask))
         stream.next_ssn = (ssn + 1) & mask
         self._release(stream)
 
     def consume(self, number: int, nbytes: int) -> None:
         """The application took ``nbytes`` of what was handed up on that stream; more than there is counts as all."""
+        if self._parted:
+            nbytes = self._consume_parted(number, nbytes)
         stream = self._streams.get(number)
-        if stream is None:
-            return
+        if stream is not None:
+            self._give_back(stream.unread, nbytes)
+        self.acker.window_moved()
+
+    def _consume_parted(self, number: int, nbytes: int) -> int:
+        """What came before the stream was reset is read first; return what is left of ``nbytes``."""
+        unread = self._parted.get(number)
+        if unread is not None:
+            nbytes = self._give_back(unread, nbytes)
+            if not unread:
+                del self._parted[number]
+        return nbytes
+
+    def _give_back(self, unread: deque[int], nbytes: int) -> int:
         window = self.window
-        unread = stream.unread
         while unread and nbytes >= unread[0]:
             size = unread.popleft()
             nbytes -= size
@@ -361,17 +386,23 @@ class Receiver:
         if unread and nbytes > 0:
             unread[0] -= nbytes
             window.held -= nbytes
-        self.acker.window_moved()
+            nbytes = 0
+        return nbytes
 
-    def reset(self, numbers: tuple[int, ...]) -> None:
-        """The peer reset these streams (none named: all): they begin at SSN 0 (RFC 6525 section 5.2.2)."""
-        chosen = [self._streams[number] for number in numbers if number in self._streams]
-        for stream in chosen if numbers else self._streams.values():
-            self._forget_order(stream)
+    def reset(self, numbers: tuple[int, ...]) -> tuple[int, ...]:
+        """The peer reset these streams: they begin at SSN 0 (RFC 6525 section 5.2.2). Return which.
 
-    def known_streams(self) -> tuple[int, ...]:
-        """Every stream that anything came on."""
-        return tuple(self._streams)
+        None named means all that something came on since they were reset last. A stream is forgotten with its reset, so
+        that each costs as much as came on it, however often all of them are reset.
+        """
+        chosen = tuple(dict.fromkeys(numbers)) or tuple(self._streams)
+        for number in chosen:
+            stream = self._streams.pop(number, None)
+            if stream is not None:
+                self._forget_order(stream)
+                if stream.unread:
+                    self._parted.setdefault(number, deque()).extend(stream.unread)
+        return chosen
 
     def _forget_order(self, stream: IncomingStream) -> None:
         stream.next_ssn = 0
@@ -379,6 +410,7 @@ class Receiver:
             self.window.held -= len(message.data)
             self.window.items -= 1
         stream.waiting.clear()
+        stream.order.clear()
 
     def close(self) -> None:
         """The association ended: nothing more is acknowledged."""
@@ -386,3 +418,4 @@ class Receiver:
         self.reassembly.clear()
         self.interleaved.clear()
         self._streams.clear()
+        self._parted.clear()

@@ -20,7 +20,7 @@ from pystack.sctp.tx.gate import Gate
 from pystack.sctp.tx.outstanding import IN_FLIGHT, LOST, NOT_AGAIN, Blocks, Outstanding, SentChunk, subtract
 from pystack.sctp.tx.rack import Rack
 from pystack.sctp.tx.rto import RetransmissionTimeout
-from pystack.sctp.tx.send_queue import OutgoingMessage, SendQueue
+from pystack.sctp.tx.send_queue import OutgoingMessage, OutgoingStream, SendQueue
 from pystack.sctp.tx.tail import TailProbe
 from pystack.sctp.wire.data import IMMEDIATE, UNORDERED
 from pystack.sctp.wire.fast import MASK32, shift_gaps, unpack_gaps
@@ -493,7 +493,9 @@ class Retransmitter:
                     message = chunk.message
                     if not message.abandoned:
                         break
-                    if self.interleaving:
+                    if chunk.tsn < message.stream.begins_at:
+                        pass  # the stream was reset behind it: there is no number left to skip
+                    elif self.interleaving:
                         kind = message.stream.number << 1 | bool(message.flags & UNORDERED)
                         if kind not in self._skips and 8 * len(self._skips) + 8 > self._skip_room:
                             break
@@ -512,6 +514,13 @@ class Retransmitter:
         if point > outstanding.cumulative:
             self._forward_due = True
 
+    def stream_begins(self, stream: OutgoingStream) -> None:
+        """The stream was reset: numbers from before mean nothing to the peer, or the wrong messages."""
+        stream.begins_at = self.outstanding.next_tsn
+        number = stream.number
+        for key in (number << 1, number << 1 | 1) if self.interleaving else (number,):
+            self._skips.pop(key, None)
+
     def take_forward(self, room: int) -> bytes | None:
         """The FORWARD-TSN chunk that is due, once, if it fits into ``room`` bytes; it always fits into a packet."""
         each = 8 if self.interleaving else 4
@@ -522,6 +531,11 @@ class Retransmitter:
             skips = [(kind >> 1, bool(kind & 1), mid) for kind, mid in self._skips.items()]
             return IForwardTsnChunk(self._peer_point & MASK32, skips).encode()
         return ForwardTsnChunk(self._peer_point & MASK32, list(self._skips.items())).encode()
+
+    @property
+    def watching(self) -> bool:
+        """Whether T3 runs: then it counts what is not answered, and nobody beside it."""
+        return self.t3_at != inf
 
     @property
     def waiting(self) -> bool:

@@ -74,6 +74,7 @@ class OutgoingStream:
         queued: bytes of both that have not departed.
         next_ssn: for the next ordered message; its message identifier when interleaving.
         next_unordered: message identifier for the next unordered message; only when interleaving.
+        begins_at: the first TSN, plain, that may carry something since the stream was reset last.
         priority: the lowest goes first, with the priority scheduler.
         low_threshold: see ``Association.set_low_threshold``.
         resetting: a reset was asked for and is not done.
@@ -81,6 +82,7 @@ class OutgoingStream:
     """
 
     __slots__ = (
+        "begins_at",
         "held",
         "low_event",
         "low_threshold",
@@ -101,6 +103,7 @@ class OutgoingStream:
         self.queued = 0
         self.next_ssn = 0
         self.next_unordered = 0
+        self.begins_at = 0
         self.priority = 256
         self.low_threshold = 0
         self.resetting = False

@@ -34,6 +34,7 @@ from pystack.sctp.events import (
     Established,
     IncomingReset,
     MessageReceived,
+    OutgoingResetAsked,
     OutgoingResetDone,
     OutgoingResetFailed,
     Restarted,
@@ -552,6 +553,52 @@ def test_a_peer_that_never_resets_its_direction_does_not_hold_the_channel():
     assert hear(channels, message(stream), now=12.0) == []
     assert channels.drops == {"stream-closed": 1}
     assert channels.info(channels.open("next", 12.0)).id == stream + 2
+
+
+def test_a_peer_that_never_confirms_our_reset_does_not_hold_the_channel():
+    channels = started()
+    handle, stream = opened(channels)
+    channels.close(handle, 0.0)
+    assert channels.deadline == inf  # the data goes first, however long that takes
+    hear(channels, OutgoingResetAsked((stream, 77)), now=5.0)
+    channels.tick(14.9)
+    assert channels.take_events() == []
+    channels.tick(15.0)
+    assert channels.take_events() == [ChannelClosed(handle, LOCAL)]
+    assert channels.deadline == inf
+    assert channels.info(channels.open("next", 15.0)).id == stream + 2
+    # Late is good enough for the identifier.
+    hear(channels, OutgoingResetDone((stream,)), IncomingReset((stream,)), now=20.0)
+    assert channels.info(channels.open("another", 20.0)).id == stream
+
+
+def test_each_half_of_a_closing_has_its_own_time():
+    channels = started()
+    handle, stream = opened(channels)
+    channels.close(handle, 0.0)
+    hear(channels, OutgoingResetAsked((stream,)), now=0.0)
+    hear(channels, OutgoingResetDone((stream,)), now=9.0)
+    assert channels.deadline == 19.0
+    channels.tick(10.0)
+    assert channels.take_events() == []
+    channels.tick(19.0)
+    assert channels.take_events() == [ChannelClosed(handle, LOCAL)]
+
+
+def test_what_is_unread_is_given_back_when_this_side_closes():
+    """Else a channel that nobody reads holds up all others for as long as its peer has something to send."""
+    channels = started()
+    handle, stream = opened(channels)
+    hear(channels, message(stream, bytes(1000)))
+    channels.close(handle, 0.0)
+    assert channels.association.consumed[stream] == 1 + 1000
+    # Its user may read it all the same, and what comes now is given back as it is read or at the end.
+    channels.consume(handle, 1000, 0.0)
+    assert channels.association.consumed[stream] == 1 + 1000
+    hear(channels, message(stream, bytes(10)))
+    channels.consume(handle, 4, 0.0)
+    hear(channels, OutgoingResetDone((stream,)), IncomingReset((stream,)))
+    assert channels.association.consumed[stream] == 1 + 1000 + 10
 
 
 def test_a_peers_next_channel_on_a_stream_that_is_still_being_reset_here():
