@@ -429,14 +429,15 @@ class Association:
             packets = outbox.packets[: int(min(limit, len(outbox.packets)))]
             del outbox.packets[: len(packets)]
         going = outbox.reason is None
+        resets = self._resets
         while going:
-            if self._resets.wanted or self._resets.ready:
-                self._resets.prepare(now)
+            if resets.wanted or resets.ready:
+                resets.prepare(now)
             packets += self._packer.fill(now, limit - len(packets))
             self._settle(now)
             # The last of a stream's data has departed or was given up: what waited for that goes in the same flush.
-            if (self._resets.wanted or self._resets.ready) and outbox.reason is None:
-                self._resets.prepare(now)
+            if (resets.wanted or resets.ready) and outbox.reason is None:
+                resets.prepare(now)
             going = bool(outbox.chunks) and len(packets) < limit
         self._counters.packets_sent += len(packets)
         if self._trace is not None:

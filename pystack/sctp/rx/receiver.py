@@ -364,30 +364,35 @@ class Receiver:
             nbytes = self._consume_parted(number, nbytes)
         stream = self._streams.get(number)
         if stream is not None:
-            self._give_back(stream.unread, nbytes)
+            window = self.window
+            unread = stream.unread
+            while unread and nbytes >= unread[0]:
+                size = unread.popleft()
+                nbytes -= size
+                window.held -= size
+                window.items -= 1
+            if unread and nbytes > 0:
+                unread[0] -= nbytes
+                window.held -= nbytes
         self.acker.window_moved()
 
     def _consume_parted(self, number: int, nbytes: int) -> int:
         """What came before the stream was reset is read first; return what is left of ``nbytes``."""
-        unread = self._parted.get(number)
-        if unread is not None:
-            nbytes = self._give_back(unread, nbytes)
-            if not unread:
-                del self._parted[number]
-        return nbytes
-
-    def _give_back(self, unread: deque[int], nbytes: int) -> int:
+        unread = self._parted.pop(number, None)
+        if unread is None:
+            return nbytes
         window = self.window
         while unread and nbytes >= unread[0]:
             size = unread.popleft()
             nbytes -= size
             window.held -= size
             window.items -= 1
-        if unread and nbytes > 0:
-            unread[0] -= nbytes
-            window.held -= nbytes
-            nbytes = 0
-        return nbytes
+        if not unread:
+            return nbytes
+        unread[0] -= nbytes
+        window.held -= nbytes
+        self._parted[number] = unread
+        return 0
 
     def reset(self, numbers: tuple[int, ...]) -> tuple[int, ...]:
         """The peer reset these streams: they begin at SSN 0 (RFC 6525 section 5.2.2). Return which.
