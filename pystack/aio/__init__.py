@@ -4,6 +4,7 @@ The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built 
 :class:`UdpMux` directly.
 """
 
+from pystack.aio.accepting import USED_UP, Listener, used_up
 from pystack.aio.clock import clock_of, wall_offset
 from pystack.aio.debug import Debug, DebugOptions, TappedPath, debug_options
 from pystack.aio.driver import Driver
@@ -20,6 +21,7 @@ from pystack.aio.udp import UdpOptions
 from pystack.aio.waiters import Waiters
 
 __all__ = [
+    "USED_UP",
     "DatagramPath",
     "Debug",
     "DebugOptions",
@@ -32,6 +34,7 @@ __all__ = [
     "IceState",
     "IceTransport",
     "LazyTimer",
+    "Listener",
     "LiteTransport",
     "Scope",
     "SelectedPair",
@@ -42,5 +45,6 @@ __all__ = [
     "Waiters",
     "clock_of",
     "debug_options",
+    "used_up",
     "wall_offset",
 ]

@@ -155,7 +155,7 @@ class UdpMux:
             self._ways.append(way)
             listening.append(way)
         for way in listening:
-            await way.listen()
+            way.listen()
         shown = _candidates([way.address for way in listening], self._advertise, tcp=True)
         self.candidates += tuple(candidate.write() for candidate in shown)
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
+from pystack.aio.accepting import Listener
 from pystack.aio.clock import clock_of
 from pystack.ice import Deframer, Path, frame
 from pystack.ice.stun import is_stun
@@ -102,7 +103,7 @@ class TcpPort:
         self._mux = mux
         self._index = index
         self._sock = sock
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self.options = options
         self.loop = asyncio.get_running_loop()
         self.clock = clock_of(self.loop)
@@ -114,9 +115,9 @@ class TcpPort:
         self.address: tuple[str, int] = (name[0], name[1])
         self._is_v6 = ":" in self.address[0]
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Begin to accept."""
-        self._server = await self.loop.create_server(lambda: _Connection(self), sock=self._sock)
+        self._listener = Listener(self._sock, lambda: _Connection(self), f"media over TCP, port {self.address[1]}")
 
     def path_to(self, address: Address) -> Path:
         """The path over the connection from ``address``."""
@@ -161,8 +162,8 @@ class TcpPort:
 
     def close(self) -> None:
         """Release everything at once."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         else:
             self._sock.close()
         for connection in list(self._connections.values()):
@@ -175,7 +176,7 @@ class TcpPort:
 
     def admit(self, connection: _Connection) -> bool:
         """Take a new connection, or not."""
-        if self._server is None or not self._server.is_serving() or not connection.address:
+        if self._listener is None or not self._listener.is_serving or not connection.address:
             return False
         if len(self._connections) >= self.options.max_connections:
             self.counters["too_many_connections"] += 1

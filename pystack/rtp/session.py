@@ -84,7 +84,10 @@ class RtpSession:
             stream's BYE has overtaken), ``padding`` (a retransmission without content: a probe), ``duplicate``,
             ``out-of-range`` (far away from the stream), ``not-taken`` (nobody takes the packets), ``events``
             (nobody takes the events), ``report-early``, ``report-runaway`` and ``report-old`` (report blocks about our
-            streams that cannot be believed, see :class:`~pystack.rtp.streams.peer_reports.PeerReports`), ``closed``.
+            streams that cannot be believed, see :class:`~pystack.rtp.streams.peer_reports.PeerReports`),
+            ``ssrc-changes`` (one more SSRC for a stream that had many lately), ``feedback-unsent`` (transport-wide
+            feedback that begins with what was never sent, where congestion is watched), ``nack-excess`` (numbers that a
+            NACK asks for beyond as many as are kept), ``closed``.
     """
 
     def __init__(self, options: RtpSessionOptions, randomness: Randomness, trace: Trace | None = None) -> None:
@@ -533,7 +536,9 @@ class RtpSession:
             case ReceiverReport():
                 self._handle_blocks(packet.reports, now)
             case Nack():
-                self._outbound.handle_nack(packet, now)
+                excess = self._outbound.handle_nack(packet, now)
+                if excess:
+                    self.drops["nack-excess"] += excess
             case Pli():
                 self._outbound.handle_pli(packet, now)
             case Fir():
@@ -545,7 +550,11 @@ class RtpSession:
             case TransportFeedback():
                 self._events.append(TransportFeedbackReceived(packet, now))
                 monitor = self._outbound.congestion
-                if monitor is not None and monitor.handle(packet, now):
+                if monitor is None:
+                    return
+                if not monitor.sent.behind(packet.base_sequence):
+                    self._drop("feedback-unsent", now)
+                elif monitor.handle(packet, now):
                     self._events.append(CongestionChanged(monitor.congestion(now)))
             case _:
                 pass

@@ -15,12 +15,14 @@ import pystack
 from sfu.server.auth import MAX_NAME, make_token
 from sfu.server.config import SETTINGS, ConfigError, load
 from sfu.server.serve import run
+from sfu.server.terminal import complain, ensure_streams
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
     """Run the command line; return the exit code (console scripts exit with it)."""
+    ensure_streams()
     arguments = _parser().parse_args(argv)
     environment = os.environ if environment is None else environment
     try:
@@ -28,10 +30,10 @@ def main(argv: Sequence[str] | None = None, environment: Mapping[str, str] | Non
             return _token(arguments, environment)
         return _serve(arguments, environment)
     except ConfigError as error:
-        print(f"sfu: {error}", file=sys.stderr)
+        complain(f"sfu: {error}")
         return 2
     except KeyboardInterrupt:
-        print("stopped at once: clients were not told", file=sys.stderr)
+        complain("stopped at once: clients were not told")
         return 130
 
 

@@ -196,12 +196,20 @@ def _keys(value: Any) -> dict[str, str]:
             key, colon, secret = text.partition(":")
             if not colon:
                 raise ValueError("give KEY:SECRET, several separated by commas")
+            if key.strip() in pairs:
+                raise ValueError(f"the key {key.strip()!r} is given twice")
             pairs[key.strip()] = secret.strip()
     else:
         raise ValueError("give a mapping of keys to secrets")
     if not all(key and secret for key, secret in pairs.items()):
         raise ValueError("neither a key nor its secret may be empty")
     return pairs
+
+
+def _key_name(value: Any) -> str:
+    if not isinstance(value, (str, int)) and value is not None:
+        raise ValueError("give the name of one API key")
+    return "" if value is None else str(value).strip()  # "webhook_key:" alone is as if it were left out
 
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
@@ -245,7 +253,7 @@ SETTINGS: Final = (
     Setting("empty_timeout", _seconds, "seconds that a room lives which nobody ever joined"),
     Setting("departure_timeout", _seconds, "seconds that a room lives after the last one left"),
     Setting("webhook_urls", _urls, "web addresses that are told what happens in rooms, as LiveKit's webhooks"),
-    Setting("webhook_key", str, "the API key that webhooks are signed with; the first one when left out"),
+    Setting("webhook_key", _key_name, "the API key that webhooks are signed with; the first one when left out"),
     Setting("metrics", _switch, "on or off: tell Prometheus what the server does, at /metrics"),
     Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error"),
     Setting("log_format", _one_of("console", "json"), "console or json"),
@@ -296,13 +304,32 @@ def load(
     return config
 
 
+class _Twice(Exception):
+    """A name is given twice."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as ever, but what is said twice is refused: the last would win, and nobody would see the other."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        said = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode):
+                if name.value in said:
+                    raise _Twice(f"{name.value!r} is given twice, again in line {name.start_mark.line + 1}")
+                said.add(name.value)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _from_file(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(
             f"config: cannot read {file}: {error.strerror}. Give a readable file with --config."
         ) from None
+    except _Twice as error:
+        raise ConfigError(f"config: {file}: {error}; keep one of them") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where is not None else ""

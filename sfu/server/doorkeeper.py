@@ -1,7 +1,8 @@
 """Shows out who opens a connection and then says nothing, or says it byte by byte and never ends.
 
-aiohttp bounds the time between requests and the time of a handler, but not the time until the first request is whole.
-One look round every few seconds closes such connections, so they cannot use up the sockets of the process.
+aiohttp bounds the time between requests, and who is asked for a body bounds the time for that, but nobody the time
+until the first request is whole. One look round every few seconds closes such connections, so they cannot use up the
+sockets of the process.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ refusal is JSON with a code and a sentence. What each method needs of a token is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from sfu.server.auth import MAX_NAME, AuthError, bearer, read_grant
 from sfu.server.room_host import RoomHost
 from sfu.server.runtime import Refused, Runtime, ShuttingDown
 
-__all__ = ["PREFIX", "RoomService"]
+__all__ = ["BODY_TIMEOUT", "PREFIX", "RoomService"]
 
 PREFIX: Final = "/twirp/livekit.RoomService/"
 
@@ -31,12 +32,15 @@ _STATUS: Final = {
     "unauthenticated": 401,
     "permission_denied": 403,
     "not_found": 404,
+    "deadline_exceeded": 408,
     "bad_route": 404,
     "failed_precondition": 412,
     "resource_exhausted": 429,
     "unimplemented": 501,
     "unavailable": 503,
 }
+BODY_TIMEOUT: Final = 15.0
+"""Seconds for the body of a call to be whole."""
 _JSON: Final = "application/json"
 _PROTOBUF: Final = "application/protobuf"
 
@@ -57,7 +61,7 @@ class RoomService:
         """One call."""
         kind = request.content_type
         try:
-            answer = self._call(request.match_info["method"], request, await request.read(), kind)
+            answer = await self._call(request.match_info["method"], request, kind)
         except (_Denied, RequestRefused) as error:
             code = error.code
             return web.json_response({"code": code, "msg": str(error)}, status=_STATUS[code])
@@ -65,13 +69,14 @@ class RoomService:
             return web.Response(text=MessageToJson(answer, preserving_proto_field_name=True), content_type=_JSON)
         return web.Response(body=answer.SerializeToString(), content_type=_PROTOBUF)
 
-    def _call(self, method: str, request: web.Request, body: bytes, kind: str) -> Message:
+    async def _call(self, method: str, request: web.Request, kind: str) -> Message:
         found = _METHODS.get(method)
         if found is None:
             known = ", ".join(_METHODS)
             code = "unimplemented" if method in _NOT_DONE else "bad_route"
             raise _Denied(code, f"there is no method {method!r} here; known are: {known}")
-        video = self._authenticate(request, found.grant)
+        video = self._authenticate(request, found.grant)  # before a byte of the body is waited for
+        body = await _body(request)
         asked = found.request()
         name = asked.DESCRIPTOR.name
         try:
@@ -88,8 +93,11 @@ class RoomService:
         return found.answer(self, asked)
 
     def _authenticate(self, request: web.Request, grant: str) -> Mapping[str, Any]:
+        token = bearer(request.headers.get("Authorization", ""))
+        if not token:
+            raise _Denied("unauthenticated", "there is no access token: send it as 'Authorization: Bearer TOKEN'")
         try:
-            video = read_grant(bearer(request.headers.get("Authorization", "")), self._runtime.config.keys)
+            video = read_grant(token, self._runtime.config.keys)
         except AuthError as error:
             raise _Denied("unauthenticated", str(error)) from None
         if video.get(grant) is not True:
@@ -189,6 +197,14 @@ class RoomService:
         if host is None:
             raise RequestRefused("not_found", f"there is no room {name!r}")
         return host
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            return await request.read()
+    except TimeoutError:
+        raise _Denied("deadline_exceeded", f"the body was not whole after {BODY_TIMEOUT:g} s") from None
 
 
 def _grants(permission: models.ParticipantPermission) -> Grants:

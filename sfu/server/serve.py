@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TextIO, cast
 from urllib.parse import urlencode
 
 import structlog
@@ -17,17 +17,20 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 import pystack
-from pystack.aio import UdpMux
+from pystack.aio import USED_UP, Listener, UdpMux, used_up
 from pystack.errors import InvalidArgument, LocalProtocolError
 from sfu.server.app import make_app
 from sfu.server.config import DEV_KEY, DEV_SECRET, Config, ConfigError
 from sfu.server.doorkeeper import Doorkeeper
+from sfu.server.listening import listen, raise_descriptor_limit
 from sfu.server.runtime import Runtime
+from sfu.server.terminal import LogFile, say
 
 __all__ = ["Server", "run", "set_up_logs", "without_trace"]
 
 _REQUEST_LINE: Final = 64 * 1024  # a join_request carries an SDP offer in the URL
 _THRESHOLDS: Final = (10_000, 20, 50)
+_KEEP_ALIVE: Final = 30.0  # seconds for the next request to be whole
 _GOODBYE: Final = 2.0  # seconds for connections to end when the server does
 
 
@@ -48,6 +51,7 @@ class Server:
         self._version = version
         self._mux: UdpMux | None = None
         self._runner: web.AppRunner | None = None
+        self._listeners: list[Listener] = []
         self._doorkeeper = Doorkeeper()
         self._started = False
         self.url = ""
@@ -72,25 +76,29 @@ class Server:
                 tcp_port=config.media_port if config.media_tcp else None,
             )
         except (OSError, InvalidArgument) as error:
+            if getattr(error, "errno", 0) in USED_UP:
+                raise ConfigError(used_up()) from None
             setting = "media_addresses" if getattr(error, "errno", 0) == errno.EADDRNOTAVAIL else "media_port"
             raise ConfigError(f"{setting}: {getattr(error, 'strerror', None) or error}") from None
         self.runtime = Runtime(config, self._mux, self._version)
         self._runner = web.AppRunner(
             make_app(self.runtime, self._doorkeeper),
             access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_GOODBYE,
             max_line_size=_REQUEST_LINE,
             max_field_size=_REQUEST_LINE,
         )
         await self._runner.setup()
+        assert self._runner.server is not None
         try:
-            await web.TCPSite(self._runner, config.host, config.port).start()
+            found = await listen(config.host, config.port, self._runner.server)
         except OSError as error:
             await self.close()
             raise ConfigError(_explain(error, config)) from None
-        assert self._runner.server is not None
+        self._listeners = list(found.values())
         self._doorkeeper.watch(self._runner.server)
-        host, port = self._runner.addresses[0][:2]
+        host, port = next(iter(found))
         shown = "127.0.0.1" if host == "0.0.0.0" else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{port}"
 
@@ -107,6 +115,9 @@ class Server:
     async def close(self) -> None:
         """Say goodbye to everybody and release the ports; returns within seconds. Harmless when it is not running."""
         self._doorkeeper.close()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
         if self._runner is not None:
             await self.runtime.close()
             await self._runner.cleanup()
@@ -129,8 +140,14 @@ def spare_collector() -> None:
 
 def run(config: Config, version: str) -> int:
     """Run until SIGINT or SIGTERM; return the exit code."""
+    raise_descriptor_limit()
     set_up_logs(config)
-    return asyncio.run(_run(config, version))
+    try:
+        return asyncio.run(_run(config, version))
+    except OSError as error:
+        if error.errno in USED_UP:
+            raise ConfigError(used_up()) from None
+        raise
 
 
 async def _run(config: Config, version: str) -> int:
@@ -141,12 +158,12 @@ async def _run(config: Config, version: str) -> int:
     server = Server(config, version)
     await server.start()
     spare_collector()
-    print(_greeting(server, config, version), flush=True)
+    say(_greeting(server, config, version))
     await stop.wait()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)  # a second one ends the process at once
     await server.close()
-    print("stopped", flush=True)
+    say("stopped")
     return 0
 
 
@@ -167,6 +184,8 @@ def _greeting(server: Server, config: Config, version: str) -> str:
 
 def _explain(error: OSError, config: Config) -> str:
     where = f"{config.host}:{config.port}"
+    if error.errno in USED_UP:
+        return used_up()
     if error.errno == errno.EADDRINUSE:
         return f"port: TCP {where} is in use; stop the other program or choose another with --port (0: any free one)"
     if error.errno in {errno.EACCES, errno.EPERM}:
@@ -201,7 +220,7 @@ def set_up_logs(config: Config) -> None:
             renderer,  # type: ignore[list-item]
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, LogFile(sys.stderr))),
     )
     logging.getLogger("aiohttp.server").addFilter(without_trace)
     logging.basicConfig(stream=sys.stderr, level=getattr(logging, config.log_level.upper()), format="%(message)s")

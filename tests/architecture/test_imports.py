@@ -39,6 +39,7 @@ MAY: dict[str, frozenset[str]] = {
     "pystack/aio/": OUTSIDE,
     "pystack/peer/": frozenset({"asyncio", "logging"}),
     "pystack/testing/": frozenset({"asyncio", "random"}),
+    "sfu/__main__.py": frozenset({"os", "signal"}),
     "sfu/server/": OUTSIDE,
     "sfu/cluster/": OUTSIDE,
     "sfu/egress/": OUTSIDE,

@@ -101,3 +101,89 @@ def test_a_second_ctrl_c_ends_at_once_and_without_a_trace():
 def test_a_token_that_would_let_nobody_in_is_not_made(capsys, arguments, words):
     assert main(["token", "--dev", *arguments], {}) == 2
     assert words in capsys.readouterr().err
+
+
+def shell(script):
+    """A command line as people type it; everything in it is one process group, as in a terminal."""
+    return subprocess.Popen(
+        ["bash", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+SERVE = f"{sys.executable} -m sfu serve --dev --port 0 --media-port 0"
+
+
+def test_ctrl_c_ends_cleanly_also_when_the_reader_of_its_output_has_gone():
+    """As "sfu serve | tee" does: both hear Ctrl-C, and the other one is faster."""
+    with start("--port", "0") as process:
+        try:
+            read_greeting(process)
+            process.stdout.close()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("output", [">&-", "2>&-", ">/dev/full", "2>/dev/full", ">&- 2>&- <&-"])
+def test_a_server_whose_output_nobody_takes_serves_and_ends_cleanly(output):
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    with shell(f"exec {SERVE.replace('--port 0', f'--port {port}', 1)} {output}") as process:
+        try:
+            for _ in range(100):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as page:
+                        assert page.status == 200
+                        break
+                except OSError:
+                    assert process.poll() is None, process.stderr.read()
+                    time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=10) == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
+
+
+INTERRUPTED = """
+import os, signal, sys, sfu.__main__
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "sfu.server.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+sys.exit(sfu.__main__.main())
+"""
+
+
+def test_ctrl_c_while_it_loads_is_no_trace():
+    process = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("limit", [10, 14])
+def test_too_few_descriptors_are_named_with_the_remedy(limit):
+    with shell(f"ulimit -n {limit}; exec {SERVE}") as process:
+        try:
+            assert process.wait(timeout=20) == 2
+            error = process.stderr.read().splitlines()[-1]
+            assert error.startswith(f"sfu: the limit of open files is used up ({limit})")
+            assert "ulimit -n" in error
+            assert "media_port" not in error
+        finally:
+            process.kill()
+
+
+def test_it_takes_as_many_descriptors_as_it_is_allowed():
+    with shell(f"ulimit -Sn 100; ulimit -Hn 300; exec {SERVE}") as process:
+        try:
+            read_greeting(process)
+            with open(f"/proc/{process.pid}/limits", encoding="utf-8") as limits:
+                assert re.search(r"Max open files +300 +300", limits.read())
+        finally:
+            process.kill()

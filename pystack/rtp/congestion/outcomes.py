@@ -1,7 +1,8 @@
 """Reads transport-wide feedback against what was sent: what became of each packet, once, in the order of sending.
 
 A number that was told already is not told again, and what a lost feedback packet would have told is not known: neither
-counts as lost (requirements C-19). The reference time is 24 bits of 64 ms, and wraps every twelve days.
+counts as lost (requirements C-19). So whatever is claimed, each packet that was sent is looked at once, and feedback
+that begins with what never went is nothing. The reference time is 24 bits of 64 ms, and wraps every twelve days.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ Outcome: TypeAlias = tuple[float, "float | None", int]
 """When it went, when it came (on the peer's clock; ``None``: it did not), and its octets."""
 
 _WRAP: Final = 1 << 24
-_FAR: Final = 0x8000
 
 
 class OutcomeReader:
@@ -31,33 +31,28 @@ class OutcomeReader:
 
     def read(self, feedback: TransportFeedback, sent: SentPackets) -> list[Outcome]:
         """Say what is new in ``feedback``. Hot: once for each packet that was sent."""
-        ticks = self._unwrap(feedback.reference_time) * TICKS_PER_REFERENCE
         number, deltas = feedback.base_sequence, feedback.deltas
-        skip = 0 if self._next is None else (self._next - number) & 0xFFFF
-        if skip >= _FAR:
-            skip = 0  # feedback between was lost
-        elif len(deltas) <= skip:
+        following = sent.following
+        behind = sent.behind(number)
+        # How many of the latest were not told yet; of what is older nothing is known any more.
+        untold = SIZE if self._next is None else min((following - self._next) & 0xFFFF, SIZE)
+        begin, end = max(0, behind - untold), min(len(deltas), behind)
+        if begin >= end:
             return []
-        self._next = number + len(deltas) & 0xFFFF
-        # Only what was sent, and is still known, means anything.
-        behind = (sent.following - number) & 0xFFFF
-        begin = max(skip, behind - SIZE)
+        self._next = number + end & 0xFFFF
+        ticks = self._unwrap(feedback.reference_time) * TICKS_PER_REFERENCE
+        came: list[float | None] = [None] * (end - begin)
+        for offset, delta in zip(deltas.offsets, deltas.values, strict=True):
+            ticks += delta
+            if begin <= offset < end:
+                came[offset - begin] = ticks * TICK
         times, octets = sent.times, sent.octets
         outcomes: list[Outcome] = []
-        if not times:
-            return outcomes
-        for delta in deltas[:begin]:
-            if delta is not None:
-                ticks += delta
-        for at, delta in enumerate(deltas[begin:behind], number + 1 + begin):
-            went = times[at & MASK]
-            if delta is None:
-                came = None
-            else:
-                ticks += delta
-                came = ticks * TICK
-            if went >= 0:
-                outcomes.append((went, came, octets[at & MASK]))
+        if times:
+            for at, each in enumerate(came, number + 1 + begin):
+                went = times[at & MASK]
+                if went >= 0:
+                    outcomes.append((went, each, octets[at & MASK]))
         return outcomes
 
     def _unwrap(self, reference: int) -> int:

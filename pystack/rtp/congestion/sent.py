@@ -42,6 +42,11 @@ class SentPackets:
         self.times[at] = now
         self.octets[at] = octets
 
+    def behind(self, number: int) -> int:
+        """How far this 16-bit number lies behind the next one; 0 if it lies ahead: such a packet never went."""
+        behind = (self.following - number) & 0xFFFF
+        return behind if behind < 0x8000 else 0
+
     def get(self, number: int) -> tuple[float, int] | None:
         """When the packet with this 16-bit number went, and its octets; ``None`` if it did not, or long ago.
 

@@ -15,6 +15,8 @@ __all__ = ["Fir", "Nack", "Pli"]
 _SSRCS = Struct("!LL")
 _PAIR = Struct("!HH")
 _ENTRY = Struct("!LBxxx")
+_NEAR = tuple(tuple(bit + 1 for bit in range(8) if mask >> bit & 1) for mask in range(256))
+"""How far ahead the bits of one byte of a mask are."""
 
 
 @attrs.define
@@ -50,10 +52,9 @@ class Nack:
         for at in range(8, len(body), 4):
             base, mask = _PAIR.unpack_from(body, at)
             numbers.append(base)
-            while mask:
-                low = mask & -mask
-                numbers.append((base + low.bit_length()) & 0xFFFF)
-                mask ^= low
+            if mask:
+                numbers += [base + ahead & 0xFFFF for ahead in _NEAR[mask & 0xFF]]
+                numbers += [base + 8 + ahead & 0xFFFF for ahead in _NEAR[mask >> 8]]
         return cls(sender, media, numbers)
 
 

@@ -13,6 +13,7 @@ import attrs
 
 from pystack.errors import DecodeError, InvalidArgument
 from pystack.rtp.rtcp.compound import RtcpPacket, parse_compound
+from pystack.rtp.rtcp.deltas import Deltas
 from pystack.rtp.rtcp.remb import Remb
 from pystack.rtp.rtcp.reports import ReportBlock
 
@@ -82,7 +83,7 @@ def _bytes(most: int) -> Callable[[str, object], None]:
 
 def _many(each: Callable[[str, Any], None], most: int) -> Callable[[str, object], None]:
     def check(where: str, value: object) -> None:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, list | tuple | Deltas):
             raise InvalidArgument(f"{where} is a list, not {type(value).__name__}")
         if len(value) > most:
             raise InvalidArgument(f"{where} has at most {most} entries, not {len(value)}: write several packets")

@@ -3,7 +3,8 @@
 By the media section's name in the packet, else by an SSRC that was signalled, else by a payload type that only one
 section has; within a section by the stream's name. What is found is latched per SSRC. Each stream holds one SSRC of
 media and one of retransmissions, and a newcomer replaces the one before it, so however many SSRCs a peer invents, what
-is kept is bounded by what was negotiated. Called by the session's inbound part.
+is kept is bounded by what was negotiated; and it may do so now and then, not with every packet, because whoever listens
+is told of each. Called by the session's inbound part.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pystack.rtp.streams.receiver import ReceiveStream
 __all__ = ["Demux", "Receiver", "Route"]
 
 TRANSPORT_CC: Final = "transport-cc"
+CHANGES: Final = 10.0
+"""How often the SSRC of a stream may change at once, and then once a second."""
 
 
 class Receiver:
@@ -124,7 +127,7 @@ class Demux:
         tells_all: whether the arrivals of all packets that have such a number are told; if not, ask :meth:`tells`.
     """
 
-    __slots__ = ("_by_mid", "_mid_ids", "_occupied", "receivers", "routes", "tells_all", "transport_id")
+    __slots__ = ("_by_mid", "_changes", "_mid_ids", "_occupied", "receivers", "routes", "tells_all", "transport_id")
 
     def __init__(self) -> None:
         self.receivers: dict[int, Receiver] = {}
@@ -134,6 +137,7 @@ class Demux:
         self._by_mid: dict[str, Receiver] = {}
         self._mid_ids: tuple[int, ...] = ()
         self._occupied: dict[tuple[int, str, bool], int] = {}
+        self._changes: dict[tuple[int, str, bool], tuple[float, float]] = {}
 
     def obtain(self, receiver_id: int) -> Receiver:
         """Find or add a receiver, to be configured and announced by :meth:`changed`."""
@@ -148,6 +152,8 @@ class Demux:
             for key, ssrc in list(self._occupied.items()):
                 if key[0] == receiver_id:
                     self.forget(ssrc)
+            for key in [each for each in self._changes if each[0] == receiver_id]:
+                del self._changes[key]
             self.changed()
 
     def changed(self) -> None:
@@ -199,12 +205,22 @@ class Demux:
             return "unknown-rid"
         key = (found.receiver_id, rid, repair)
         before = self._occupied.get(key)
+        if not self._may_change(key, packet.arrival):
+            return "ssrc-changes"
         if before is not None:
             self.forget(before)
         media = found.rtx_ssrcs.get(packet.ssrc) if repair else None
         route = self.routes[packet.ssrc] = Route(found, rid, repair, media)
         self._occupied[key] = packet.ssrc
         return route
+
+    def _may_change(self, key: tuple[int, str, bool], now: float) -> bool:
+        credit, since = self._changes.get(key, (CHANGES, now))
+        credit = min(CHANGES, credit + now - since)
+        if credit < 1:
+            return False
+        self._changes[key] = credit - 1, now
+        return True
 
     def _receiver_of(self, packet: RtpPacket) -> Receiver | str:
         for identifier in self._mid_ids:

@@ -145,6 +145,11 @@ class PacketHistory:
         self.dropped = 0
 
     @property
+    def capacity(self) -> int:
+        """How many packets it can hold."""
+        return self._mask + 1
+
+    @property
     def oldest_at(self) -> float | None:
         """When the oldest packet was sent that is still here; ``None`` when there is none."""
         ring, mask = self._ring, self._mask

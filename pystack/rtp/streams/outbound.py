@@ -172,14 +172,17 @@ class Outbound:
         """
         self.get(sender_id).configure(mid, codecs, extensions, self._options.ntp_offset, rid, mixed=mixed)
 
-    def handle_nack(self, nack: Nack, now: float) -> None:
-        """The peer misses packets."""
+    def handle_nack(self, nack: Nack, now: float) -> int:
+        """The peer misses packets; return how many it asks for beyond as many as are kept: those are not looked for."""
         stream = self._by_ssrc.get(nack.media_ssrc)
         if stream is None or stream.ssrc != nack.media_ssrc:
-            return
-        stream.handle_nack(nack.sequence_numbers, now, self._round_trip.value)
+            return 0
+        numbers = list(dict.fromkeys(nack.sequence_numbers))
+        excess = max(0, len(numbers) - stream.kept)
+        stream.handle_nack(numbers[: stream.kept], now, self._round_trip.value)
         if stream.wants_retransmission:
             self._queued[stream.sender_id] = stream
+        return excess
 
     def handle_pli(self, pli: Pli, now: float) -> None:
         """The peer needs a key frame."""

@@ -389,6 +389,11 @@ class SendStream:
         return bytes((header[0] | 0x20,)) + header[1:] + _PADDING
 
     @property
+    def kept(self) -> int:
+        """How many packets are kept at most, in case they are asked for again."""
+        return self._history.capacity
+
+    @property
     def wants_retransmission(self) -> bool:
         """Whether :meth:`retransmit` has something."""
         return bool(self._queue)

@@ -32,10 +32,10 @@ def make() -> Demux:
     return demux
 
 
-def packet(ssrc: int, payload_type: int, **names: str) -> RtpPacket:
+def packet(ssrc: int, payload_type: int, now: float = 0.0, **names: str) -> RtpPacket:
     ids = {"mid": 4, "rid": 10, "repaired": 11}
     profile, body = write([(ids[name], value.encode()) for name, value in names.items()])
-    return RtpPacket(ssrc=ssrc, payload_type=payload_type, extension_profile=profile, extension=body)
+    return RtpPacket(ssrc=ssrc, payload_type=payload_type, extension_profile=profile, extension=body, arrival=now)
 
 
 def where(found: Route | str) -> tuple[int, str, bool] | str:
@@ -81,12 +81,20 @@ def test_a_retransmission_without_rid_follows_the_signalled_media() -> None:
 def test_routes_are_latched_and_a_newcomer_replaces_its_predecessor() -> None:
     demux = make()
     for ssrc in range(1000):
-        demux.resolve(packet(ssrc, 96, mid="v"))
-        demux.resolve(packet(10_000 + ssrc, 97, mid="v"))
-        demux.resolve(packet(20_000 + ssrc, 96, mid="s", rid="qh"[ssrc % 2]))
-        demux.resolve(packet(30_000 + ssrc, 55, mid="v"))
-        demux.resolve(packet(40_000 + ssrc, 96, mid="none"))
+        demux.resolve(packet(ssrc, 96, ssrc, mid="v"))
+        demux.resolve(packet(10_000 + ssrc, 97, ssrc, mid="v"))
+        demux.resolve(packet(20_000 + ssrc, 96, ssrc, mid="s", rid="qh"[ssrc % 2]))
+        demux.resolve(packet(30_000 + ssrc, 55, ssrc, mid="v"))
+        demux.resolve(packet(40_000 + ssrc, 96, ssrc, mid="none"))
     assert set(demux.routes) == {999, 10_999, 20_998, 20_999}
+
+
+def test_a_flood_of_ssrcs_changes_a_stream_now_and_then_and_not_with_every_packet() -> None:
+    demux = make()
+    found = [where(demux.resolve(packet(ssrc, 96, 100 + ssrc / 1000, mid="v"))) for ssrc in range(3000)]
+    assert found.count("ssrc-changes") >= 3000 - 10 - 3
+    assert where(demux.resolve(packet(9000, 111, 102.0, mid="a"))) == (1, "", False)  # another stream pays nothing
+    assert where(demux.resolve(packet(9001, 96, 120.0, mid="v"))) == (2, "", False)  # and later it is as it was
 
 
 def test_removed_receivers_take_their_routes_along() -> None:

@@ -70,6 +70,11 @@ def test_lists_and_keys_take_commas_and_yaml(file):
         ({"join_timeout": "soon"}, {}, None, ["join_timeout", "seconds"]),
         ({"log_level": "loud"}, {}, None, ["log_level", "debug, info"]),
         ({}, {}, None, ["keys", "--dev", "SFU_KEYS"]),
+        ({}, {}, "port: 1\nhost: x\nport: 2\n", ["port", "twice", "sfu.yaml", "line 3"]),
+        ({}, {}, "keys:\n  a: b\n  a: c\n", ["'a'", "twice", "sfu.yaml", "line 3"]),
+        ({"keys": "a:b,a:c"}, {}, None, ["keys", "--keys", "'a'", "twice"]),
+        ({"keys": "a:b", "webhook_key": "c"}, {}, None, ["webhook_key", "'c'", "known are: a"]),
+        ({}, {}, "keys: {a: b}\nwebhook_key: [a]\n", ["webhook_key", "name of one API key"]),
     ],
 )
 def test_an_error_names_the_setting_the_source_and_the_fix(file, flags, environment, text, words):
@@ -77,6 +82,11 @@ def test_an_error_names_the_setting_the_source_and_the_fix(file, flags, environm
         load(flags, environment, file(text) if text else None)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_webhook_key_without_a_value_is_as_if_it_were_left_out(file):
+    assert load({}, {}, file("keys: {a: b}\nwebhook_key:\n")).webhook_key == ""
+    assert load({}, {}, file("keys: {7: b}\nwebhook_key: 7\n")).webhook_key == "7"
 
 
 def test_a_secret_is_never_shown_in_an_error(file):
