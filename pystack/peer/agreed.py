@@ -53,7 +53,7 @@ def apply_section(rtp: RtpSession, transceiver: Transceiver, section: Negotiated
     else:
         rtp.remove_receiver(transceiver.key)
     receiver.receiving = section.receiving and not transceiver.stopped
-    sender.sending = section.sending and not transceiver.stopped
+    sender.set_sending(section.sending and not transceiver.stopped)
     sender.rids = section.send_rids if sender.sending else ()
     _set_senders(rtp, transceiver, section, going)
 

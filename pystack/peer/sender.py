@@ -104,8 +104,8 @@ class RtpSender:
     def set_track(self, track_id: str, stream_ids: Sequence[str] = ()) -> None:
         """Name what is sent, for the next description (``a=msid``, RFC 8830), and ask for a negotiation if need be.
 
-        Another track on a section that was used before gets SSRCs of its own: a browser takes an SSRC that it knows for
-        the old track, decodes it and shows nothing.
+        Another track on a section that was used before gets SSRCs of its own, and so does one that comes back after the
+        section was inactive: a browser takes an SSRC that it knows for the old track, decodes it and shows nothing.
 
         Args:
             track_id: an identifier without spaces, such as a UUID; ``""`` for none.
@@ -251,6 +251,16 @@ class RtpSender:
     def all_ssrcs(self) -> tuple[int, ...]:
         """Those of all layers."""
         return tuple(ssrc for pair in self._ssrcs for ssrc in pair)
+
+    def set_sending(self, sending: bool) -> None:
+        """The peer agreed that we send here, or that we do not any more.
+
+        What stops says BYE, and an SSRC that said so is gone (RFC 3550 6.6): browsers play nothing that comes back
+        under it. So whatever is sent here later, even the same track, has SSRCs of its own.
+        """
+        if self.sending and not sending:
+            self._draw()
+        self.sending = sending
 
     def adopt_layers(self, rids: Sequence[str]) -> None:
         """The peer's offer asks for these layers: send them, if nobody chose others before (W3C 4.4.1.5)."""

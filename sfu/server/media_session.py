@@ -140,7 +140,7 @@ class MediaSession:
         return Answer(description.sdp, received)
 
     async def make_offer(self, sections: Sequence[SentSection], *, restart_ice: bool) -> MadeOffer:
-        """Make and apply an offer of ours; the first brings the data channels too.
+        """Make and apply an offer of exactly these sections; the first brings the data channels too.
 
         Raises:
             NegotiationFailed: no offer could be made.
@@ -149,6 +149,9 @@ class MediaSession:
             try:
                 if self._peer.local_description is None:
                     self.data.open(self._peer)
+                for name in self._own.keys() - {section.name for section in sections}:
+                    self._own.pop(name).stop()  # given up: what comes next takes its place in the description
+                    self._mungers.pop(name, None)
                 for section in sections:
                     self._place(section)
                 await self._peer.set_local_description(await self._peer.create_offer(ice_restart=restart_ice))

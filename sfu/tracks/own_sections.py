@@ -1,6 +1,9 @@
 """The media sections that we offer to a subscriber on a peer connection of their own: as many as are wanted.
 
 They are called by names of ours, because a section has no mid before the first offer that holds it.
+
+A track that comes back does not return to the section that it had: LiveKit's native SDKs tell of it only in another
+one. That section is given up for a new one, so that there are never many.
 """
 
 from __future__ import annotations
@@ -23,14 +26,21 @@ class OwnSections(SectionTable):
     """
 
     unsaid: bool = True
+    _made: int = 0
 
     def take(self, kind: Kind, track: str) -> str:
         """Let a free section of this kind carry ``track``, or a new one; return its name."""
         self.unsaid = True
-        name = super().take(kind, track)
-        if not name:
-            name = f"{kind}-{len(self._sections)}"
-            self._sections[name] = Section(kind, track)
+        free = self._free(kind)
+        for name in free:
+            if self._sections[name].last != track:
+                self._sections[name].track = track
+                return name
+        for name in free:
+            del self._sections[name]
+        name = f"{kind}-{self._made}"
+        self._made += 1
+        self._sections[name] = Section(kind, track)
         return name
 
     def release(self, name: str) -> None:

@@ -21,11 +21,13 @@ class Section:
 
     Attributes:
         track: the sid of the track that it carries, or will carry; ``""`` for none.
+        last: the track that it carried before; ``""`` for none.
         retiring: it carried a track, and the client was not yet told that it is inactive.
     """
 
     kind: Kind
     track: str = ""
+    last: str = ""
     retiring: bool = False
 
 
@@ -37,17 +39,16 @@ class SectionTable:
 
     def take(self, kind: Kind, track: str) -> str:
         """Let a free section of this kind carry ``track``; return its name, ``""`` if there is none."""
-        for name, section in self._sections.items():
-            if section.kind == kind and not section.track and not section.retiring:
-                section.track = track
-                return name
+        for name in self._free(kind):
+            self._sections[name].track = track
+            return name
         return ""
 
     def release(self, name: str) -> None:
         """The track of this section is gone; the section retires until the client knows that it is inactive."""
         section = self._sections.get(name)
         if section is not None and section.track:
-            section.track = ""
+            section.last, section.track = section.track, ""
             section.retiring = True
 
     def carried(self) -> dict[str, str]:
@@ -64,3 +65,10 @@ class SectionTable:
             section = self._sections.get(name)
             if section is not None and not section.track:
                 section.retiring = False
+
+    def _free(self, kind: Kind) -> list[str]:
+        return [
+            name
+            for name, section in self._sections.items()
+            if section.kind == kind and not section.track and not section.retiring
+        ]

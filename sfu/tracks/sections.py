@@ -47,7 +47,7 @@ class Sections(SectionTable):
         additional: dict[Kind, int] = {"audio": 0, "video": 0}
         for kind, waiting in pending.items():
             coming = self._expected[kind] - self._count(kind)
-            additional[kind] = max(0, waiting - self._free(kind) - coming)
+            additional[kind] = max(0, waiting - len(self._free(kind)) - coming)
         retiring = any(section.retiring for section in self._sections.values())
         more = additional["audio"] + additional["video"]
         if not more and (self.asked or not (retiring or any(pending.values()))):
@@ -65,6 +65,3 @@ class Sections(SectionTable):
 
     def _count(self, kind: Kind) -> int:
         return sum(section.kind == kind for section in self._sections.values())
-
-    def _free(self, kind: Kind) -> int:
-        return sum(s.kind == kind and not s.track and not s.retiring for s in self._sections.values())

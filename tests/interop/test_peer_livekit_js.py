@@ -154,6 +154,29 @@ def test_the_sdk_chooses_its_codec_and_a_viewer_the_layer(codec, viewer):
     run(body)
 
 
+@pytest.mark.parametrize("kind", ["chromium", "dual chromium"])
+def test_what_a_page_switched_off_is_shown_and_heard_again(kind):
+    async def body():
+        async with meeting("chromium", kind) as people:
+            await all_perceive_each_other(people)
+            ada, grace = people
+            await until(lambda: _plays(grace, ada), 20, "nothing is shown or heard")
+
+            async def by_herself(wanted: bool) -> None:
+                await grace.do("wantAll", {"of": ada.name, "wanted": wanted})
+
+            async def by_the_publisher(wanted: bool) -> None:
+                await ada.do("allow", wanted)
+
+            for switch in (by_herself, by_herself, by_herself, by_the_publisher):
+                await switch(False)
+                await until(lambda: _stands_still(grace, ada), 20, "it goes on")
+                await switch(True)
+                await until(lambda: _plays(grace, ada), 20, f"not shown or not heard again, {switch.__name__}")
+
+    run(body)
+
+
 @pytest.mark.parametrize("kind", ["chromium", "firefox", "dual chromium"])
 def test_the_sdk_goes_on_after_its_signalling_was_lost(kind):
     async def body():
@@ -181,6 +204,15 @@ async def _includes(person: Person, what: str, wanted: list[Any]) -> bool:
 
 async def _sends(person: Person, rids: set[str]) -> bool:
     return set(await person.do("sending")) == rids
+
+
+async def _plays(person: Person, other: Person) -> bool:
+    played = (await person.do("played"))[other.name]
+    return bool(played["time"] > 0.2 and played["sound"] > 0.01)
+
+
+async def _stands_still(person: Person, other: Person) -> bool:
+    return bool((await person.do("played"))[other.name] == {"time": 0, "sound": 0})
 
 
 async def _frames_stay(person: Person, other: Person) -> bool:

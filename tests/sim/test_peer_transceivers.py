@@ -165,6 +165,31 @@ def test_another_name_asks_for_a_negotiation() -> None:
     run(main())
 
 
+def test_a_track_that_comes_back_to_its_section_is_not_deaf_and_blind_to_browsers() -> None:
+    """They play nothing under an SSRC that said BYE."""
+
+    async def main() -> None:
+        async with pair() as (one, other):
+            transceiver = one.add_transceiver("video", direction="sendonly", track_id="t")
+            sender, seen = transceiver.sender, set[int]()
+            for turn in range(1, 4):
+                transceiver.direction = "sendonly"
+                sender.set_track("t")
+                await negotiate(one, other)
+                assert sender.sending
+                assert f"a=ssrc:{sender.ssrc} " in one.local_description.sdp
+                before = sender.ssrc
+                await negotiate(one, other)
+                assert sender.ssrc == before, "while it flows it stays what it is"
+                seen |= {sender.ssrc, sender.rtx_ssrc}
+                assert len(seen) == 2 * turn
+                transceiver.direction = "inactive"
+                await negotiate(one, other)
+                assert not sender.sending
+
+    run(main())
+
+
 # ---- roll-backs
 
 

@@ -5,6 +5,7 @@ window.person = (options) => {
   const room = new Room({dynacast: true, ...options});
   const heard = [];
   const written = [];
+  let hearing;
 
   room.on(RoomEvent.TrackSubscribed, (track) => document.body.append(track.attach()));
   room.on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()));
@@ -43,6 +44,31 @@ window.person = (options) => {
       return seen;
     },
 
+    // identity -> {time, sound}: for how long its picture went on in half a second, and the loudest sample meanwhile
+    async played() {
+      hearing ??= new AudioContext();
+      await hearing.resume();
+      const seen = {};
+      for (const other of room.remoteParticipants.values()) {
+        const entry = (seen[other.identity] = {time: 0, sound: 0});
+        const [video] = pictures(other.identity).flatMap(({track}) => track?.attachedElements ?? []);
+        const [audio] = [...other.audioTrackPublications.values()].flatMap(({track}) => track ?? []);
+        const before = video?.currentTime ?? 0;
+        const ear = hearing.createAnalyser();
+        const from = audio && hearing.createMediaStreamSource(new MediaStream([audio.mediaStreamTrack]));
+        from?.connect(ear);
+        const samples = new Float32Array(ear.fftSize);
+        for (let look = 0; look < 25; look++) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          ear.getFloatTimeDomainData(samples);
+          entry.sound = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), entry.sound);
+        }
+        from?.disconnect();
+        entry.time = (video?.currentTime ?? 0) - before;
+      }
+      return seen;
+    },
+
     async say({text, topic, reliable}) {
       await room.localParticipant.publishData(new TextEncoder().encode(text), {reliable, topic});
     },
@@ -70,6 +96,16 @@ window.person = (options) => {
 
     want({of, wanted}) {
       for (const publication of pictures(of)) publication.setSubscribed(wanted);
+    },
+
+    wantAll({of, wanted}) {
+      for (const publication of room.remoteParticipants.get(of).trackPublications.values()) {
+        publication.setSubscribed(wanted);
+      }
+    },
+
+    allow(all) {
+      room.localParticipant.setTrackSubscriptionPermissions(all);
     },
 
     async lose(scenario) {

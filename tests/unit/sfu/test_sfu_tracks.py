@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit.protocol import models, rtc
 
-from sfu.tracks import Action, OfferedSection, Publications, Sections, Subscription, TrackInfo, Wish, reconcile
+from sfu.tracks import (
+    Action,
+    OfferedSection,
+    OwnSections,
+    Publications,
+    Sections,
+    Subscription,
+    TrackInfo,
+    Wish,
+    reconcile,
+)
 
 
 def section(mid, kind="audio", sends=False, receives=True, track_id=""):
@@ -220,6 +230,24 @@ def test_a_section_retires_before_it_carries_another_track():
     sections.observe([section("0")])
     sections.settle(sections.idle())
     assert sections.take("audio", "TR_2") == "0"
+
+
+def test_of_our_own_sections_none_gets_its_last_track_again():
+    sections = OwnSections()
+    names = set()
+    for _ in range(5):
+        assert sections.take("audio", "TR_1") not in names
+        (name,) = sections.carried()
+        names.add(name)
+        sections.release(name)
+        sections.settle(sections.idle())
+    assert len(sections.kinds()) == 1, "those that are given up are gone"
+    assert sections.take("audio", "TR_2") == name, "another track may have it"
+    assert sections.take("audio", "TR_1") not in names
+    sections.release(name)
+    hasty = sections.take("audio", "TR_2")
+    assert hasty not in names, "the first is still retiring"
+    assert len(sections.kinds()) == 3
 
 
 def test_sections_that_the_client_takes_away_are_reported():
