@@ -1,13 +1,15 @@
 """One track on its way to one subscriber: the hot end of forwarding.
 
-``forward`` is called for every packet of the track and does as little as it can: is this the layer, shift two numbers,
-write. It never waits; what a subscriber's transport does not take is dropped there and counted.
+``forward`` is called for every packet of the track and does as little as it can: is this the layer, and its source?
+Shift two numbers, write. It never waits; what a subscriber's transport does not take is dropped there and counted.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from math import inf
+from typing import Final
 
 from pystack.errors import Closed
 from sfu.media.codecs import matching_payload_type
@@ -22,6 +24,9 @@ __all__ = ["DownTrack"]
 
 _NO_LAYER = "\0"  # no rid is called so
 _DRY = 6  # looks without a report after which the receiver is not heard any more
+_NO_SOURCE: Final = -1  # no SSRC
+_STRAGGLING: Final = 1.0
+"""Seconds after a change of the source in which packets of the one before are late, and not a change back."""
 
 
 class DownTrack:
@@ -32,8 +37,8 @@ class DownTrack:
         ceiling: the best layer that the subscriber wants, 0 being the lowest.
         limit: the best layer that its path has room for.
         target: the rid that should be forwarded: the best below both.
-        layer: the rid that is forwarded, until a key frame of the target comes; before the first, and after a pause, a
-            value that no rid has.
+        layer: the rid that is forwarded, until a key frame of the target comes; before the first, after a pause, and
+            while a new source has not brought one, a value that no rid has.
         spatial_target: the spatial layer of an SVC stream up to which it should be forwarded, 0 without.
         spatial: the one up to which it is; a better one waits for a key frame, a lower one for the next picture.
         paused: muted by the publisher or disabled by the subscriber: nothing is forwarded.
@@ -45,11 +50,15 @@ class DownTrack:
     """
 
     __slots__ = (
+        "_changed_at",
         "_codecs",
         "_dry",
+        "_former",
         "_munger",
+        "_on_wait",
         "_payload_types",
         "_sink",
+        "_source",
         "ceiling",
         "drops",
         "first_packet",
@@ -76,8 +85,12 @@ class DownTrack:
         paused: bool,
         ceiling: int,
         since: float,
+        on_wait: Callable[[], None],
     ) -> None:
         self._sink = outlet.sink
+        self._on_wait = on_wait
+        self._source = self._former = _NO_SOURCE  # the publisher's SSRC of what is forwarded, and the one before
+        self._changed_at = -inf
         self._codecs = codecs  # the publisher's, by payload type
         self._munger = munger = outlet.munger
         munger.clock_rate = next((codec.clock_rate for codec in codecs.values()), munger.clock_rate)
@@ -113,7 +126,10 @@ class DownTrack:
             if rid != self.target or not key_frame:
                 return
             self.layer = rid
+            self._source = packet.ssrc
             self._munger.switch(packet.sequence_number, packet.timestamp, now)
+        elif packet.ssrc != self._source and not self._follow(packet, key_frame):
+            return
         if part is not None:
             layer, ends, first = part
             if key_frame or (first and self.spatial > self.spatial_target):
@@ -178,6 +194,21 @@ class DownTrack:
     def listen(self, on_key_frame_request: Callable[[], None] | None) -> None:
         """Tell the sink whom to ask for key frames (``None``: nobody any more)."""
         self._sink.on_key_frame_request = on_key_frame_request
+
+    def _follow(self, packet: Packet, key_frame: bool) -> bool:
+        """Another source (RFC 3550 section 8.2) sends the layer: go on with it, where it can be decoded."""
+        now = packet.arrival
+        if packet.ssrc == self._former and now - self._changed_at < _STRAGGLING:
+            self._drop("former source")
+            return False
+        self._former, self._changed_at = self._source, now
+        self._source = packet.ssrc
+        if not key_frame:
+            self.layer = _NO_LAYER
+            self._on_wait()
+            return False
+        self._munger.switch(packet.sequence_number, packet.timestamp, now)
+        return True
 
     def _learn(self, payload_type: int) -> int | None:
         codec = self._codecs.get(payload_type)

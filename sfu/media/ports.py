@@ -30,6 +30,7 @@ class Codec(Protocol):
 class Packet(Protocol):
     """One RTP packet as it arrived; ``arrival`` in monotonic seconds."""
 
+    ssrc: int
     payload_type: int
     marker: bool
     sequence_number: int

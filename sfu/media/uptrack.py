@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
+from math import inf
 from typing import Final
 
 from sfu.media.downtrack import DownTrack
@@ -110,7 +111,7 @@ class UpTrack:
     ) -> None:
         """Forward to one more subscriber, and ask for a key frame at once."""
         self.remove(subscriber)
-        down = DownTrack(self.kind, outlet, self._codecs, generation, paused, ceiling, since)
+        down = DownTrack(self.kind, outlet, self._codecs, generation, paused, ceiling, since, self._source_changed)
         self._downs[subscriber] = down
         self._fan_out = tuple(self._downs.values())
         down.listen(partial(self._asked, down))
@@ -205,6 +206,12 @@ class UpTrack:
 
     def _asked(self, down: DownTrack) -> None:
         self.request_key_frame(down.target, self.last_arrival)
+
+    def _source_changed(self) -> None:
+        """Another source sends a layer, in the middle of a picture."""
+        if not self._waiting:
+            self._waiting = True
+            self.last_request = -inf  # asked for once this packet has been to everybody
 
     def _aim(self, down: DownTrack) -> bool:
         """Let it have the best layers that it wants of those being sent; return whether those are others now."""

@@ -24,6 +24,7 @@ class Packet:
     arrival: float = 0.0
     extension_map: object = None
     marker: bool = False
+    ssrc: int = 1
 
 
 KEY = b"\x10\x00"

@@ -268,6 +268,52 @@ def test_bitrate_is_what_arrived_in_the_last_second():
     assert up.bitrate_bps(15.0) == 0
 
 
+@pytest.fixture
+def voice():
+    table, source, sink = RouteTable(), Source([Codec(111, "opus", 48000, 2)]), Sink([Codec(111, "opus", 48000, 2)])
+    table.publish("TR_1", "audio", source)
+    route(table, "TR_1", "PA_1", sink, kind_clock=48000)
+
+    def say(number, ssrc, at):
+        source.on_packet(Packet(number & 0xFFFF, 960 * number, b"x", payload_type=111, arrival=at, ssrc=ssrc), "")
+
+    return table, sink, say
+
+
+def test_a_publisher_that_changes_its_ssrc_is_heard_on(voice):
+    """RFC 3550 8.2: numbers of another source have nothing to do with those before."""
+    table, sink, say = voice
+    for tick in range(3):
+        say(23333 + tick, 1, tick * 0.02)
+    for tick in range(3, 60):
+        say(120 + tick, 2, tick * 0.02)
+        if tick == 10:
+            say(23336, 1, tick * 0.02)  # sent before, and late
+    assert [number for number, *_ in sink.sent] == list(range(23333, 23333 + 60))
+    assert {(later[1] - sooner[1]) for sooner, later in itertools.pairwise(sink.sent)} == {960}
+    assert table.get("TR_1").downs["PA_1"].drops == {"former source": 1}
+    say(23337, 1, 10.0)
+    assert sink.sent[-1][0] == 23333 + 60, "after a while it may go back"
+
+
+def test_a_new_source_of_pictures_begins_with_a_key_frame_that_is_asked_for_once(video):
+    table, source, sink = video
+    other = Sink()
+    route(table, "TR_1", "PA_2", other)
+    source.on_packet(Packet(500, 0, KEY), "")
+    asked = len(source.requested)
+    for number in range(10):
+        source.on_packet(Packet(number, 90_000, arrival=0.1 + number * 0.01, ssrc=2), "")
+        source.on_packet(Packet(501 + number, 3000, arrival=0.1 + number * 0.01, ssrc=1), "")
+    assert len(sink.sent) == len(other.sent) == 1, "nothing that cannot be decoded"
+    assert len(source.requested) == asked + 1
+    source.on_packet(Packet(10, 99_000, KEY, arrival=0.3, ssrc=2), "")
+    source.on_packet(Packet(11, 102_000, arrival=0.33, ssrc=2), "")
+    assert [number for number, *_ in sink.sent] == [number for number, *_ in other.sent] == [500, 501, 502]
+    source.on_packet(Packet(700, 0, KEY, arrival=5, ssrc=3), "")
+    assert sink.sent[-1][0] == 503, "one that begins with a key frame waits for nothing"
+
+
 @given(
     first=st.integers(0, 65535),
     stamp=st.integers(0, 2**32 - 1),
