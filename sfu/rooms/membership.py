@@ -101,7 +101,8 @@ class Membership:
         )
         participant.machine.move(ParticipantInput.ADMITTED)
         context.roster.add(participant)  # first the roster, then everything that counts it
-        context.timers.cancel("empty")
+        if not participant.dependent:
+            context.timers.cancel("empty")
         context.timers.set(f"join:{participant.sid}", now + options.join_timeout)
         self._subscribing.participant_joined(participant)
         context.outbox.send(participant.sid, rtc.SignalResponse(join=self._welcome(participant)))
@@ -197,7 +198,7 @@ class Membership:
         self._subscribing.tracks_changed(participant, (), ended, now)
         context.tell_of(ParticipantLeft if since is not None else ConnectionAborted, participant)
         context.changed(now)
-        if not any(not each.dependent for each in context.roster):
+        if not participant.dependent and not context.roster.count:
             context.timers.set("empty", now + context.options.departure_timeout)
 
     def _remember(self, departed: Participant, now: float) -> None:

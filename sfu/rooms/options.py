@@ -16,8 +16,8 @@ class RoomOptions:
     Attributes:
         join_timeout: from joining to a working transport; after that the participant is removed.
         resume_timeout: how long a participant whose transport works is kept when its signalling is lost; 0 for not.
-        empty_timeout: how long a room lives that nobody ever joined.
-        departure_timeout: how long a room lives after the last participant left.
+        empty_timeout: how long a room lives that nobody ever joined. Agents and recorders are nobody here.
+        departure_timeout: how long a room lives after the last participant left; likewise.
         negotiation_timeout: how long one offer may take to be answered.
         retry_interval: how often unmet subscriptions are looked at again.
         snapshot_interval: how often at most the room's counts are broadcast.

@@ -282,7 +282,7 @@ class Room:
             departure_timeout=departure_timeout or options.departure_timeout,
             max_participants=max_participants or options.max_participants,
         )
-        if empty_timeout and context.timers.armed("empty") and not len(context.roster):
+        if empty_timeout and context.timers.armed("empty") and not context.roster.count:
             context.timers.set("empty", now + empty_timeout)
 
     def end(self, now: float, reason: LeaveReason = LeaveReason.ROOM_CLOSED) -> None:

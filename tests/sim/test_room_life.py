@@ -490,6 +490,41 @@ def test_numbers_of_events_have_no_gap_and_the_room_frames_them():
     assert numbered[-1].room.num_participants == 0
 
 
+@pytest.mark.parametrize(
+    "dependent", [{"kind": models.ParticipantInfo.Kind.AGENT}, {"grants": Grants(recorder=True, hidden=True)}], ids=str
+)
+def test_whoever_only_serves_others_keeps_no_room(dependent):
+    hall = Hall(empty_timeout=300, departure_timeout=20)
+    hall.join("servant", **dependent)
+    hall.pass_time(250)
+    hall.join("servant", **dependent)
+    hall.pass_time(51)
+    assert hall.room.ended, "nobody ever joined"
+
+    hall = Hall(empty_timeout=300, departure_timeout=20)
+    user = hall.join("user")
+    servant = hall.join("servant", **dependent)
+    hall.pass_time(400)
+    assert not hall.room.ended
+    hall.leave(user)
+    hall.pass_time(10)
+    hall.leave(servant)
+    hall.join("servant", **dependent)
+    hall.pass_time(9)
+    hall.join("servant", **dependent)
+    assert not hall.room.ended
+    hall.pass_time(2)
+    assert hall.room.ended, "its comings and goings change nothing"
+
+    hall = Hall(empty_timeout=300)
+    hall.join("servant", **dependent)
+    hall.room.configure(hall.now, empty_timeout=10)
+    hall.pass_time(9)
+    hall.join("user")
+    hall.pass_time(1000)
+    assert not hall.room.ended
+
+
 def test_an_empty_room_ends_by_itself_and_takes_nobody_in():
     hall = Hall(empty_timeout=300, departure_timeout=20)
     hall.pass_time(299)
