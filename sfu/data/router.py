@@ -22,6 +22,9 @@ class Receiver(Protocol):
 
 R = TypeVar("R", bound=Receiver)
 
+_NOT_BY_CLIENTS: Final = frozenset({"speaker", "metrics"})
+"""Who speaks the server says alone, and metrics are for a server that gathers them."""
+_BY_AGENTS: Final = frozenset({"transcription"})
 _NOTHING: Final = Stamped(b"", frozenset(), frozenset(), 0)
 
 
@@ -29,7 +32,8 @@ class DataRouter:
     """Routes the data messages of one room.
 
     Attributes:
-        drops: messages that went to nobody, by why: ``not permitted``, ``undecodable``.
+        drops: messages that went to nobody, by why: ``not permitted``, ``undecodable``, and what no client or only
+            an agent may send: ``speaker``, ``metrics``, ``transcription``.
         messages: routed so far.
     """
 
@@ -38,19 +42,31 @@ class DataRouter:
         self.messages = 0
 
     def route(
-        self, message: bytes, sender: Receiver, permitted: bool, others: Iterable[R], *, anonymous: bool = False
+        self,
+        message: bytes,
+        sender: Receiver,
+        permitted: bool,
+        others: Iterable[R],
+        *,
+        anonymous: bool = False,
+        agent: bool = False,
     ) -> tuple[Stamped, list[R]]:
         """The message as its receivers get it, and who they are (never the sender; nobody, if it is refused).
 
         ``anonymous`` is for a sender whom the others cannot see: they do not learn who it was either.
+        ``agent``: what it writes may be for somebody else.
         """
         if not permitted:
             self._drop("not permitted")
             return _NOTHING, []
         try:
-            stamped = stamp(message, "" if anonymous else sender.sid, "" if anonymous else sender.identity)
+            sid, identity = ("", "") if anonymous else (sender.sid, sender.identity)
+            stamped = stamp(message, sid, identity, agent=agent)
         except DecodeError:
             self._drop("undecodable")
+            return _NOTHING, []
+        if stamped.content in _NOT_BY_CLIENTS or (stamped.content in _BY_AGENTS and not agent):
+            self._drop(stamped.content)
             return _NOTHING, []
         self.messages += 1
         return stamped, [each for each in others if stamped.is_for(each.sid, each.identity)]

@@ -118,3 +118,8 @@ class Participant:
     def dependent(self) -> bool:
         """Whether it neither counts nor keeps a room alive: an agent, a recorder or an egress."""
         return self.grants.dependent or self.kind in _DEPENDENT
+
+    @property
+    def agent(self) -> bool:
+        """Whether it is an agent, by its kind or by its grant."""
+        return self.grants.agent or self.kind == models.ParticipantInfo.Kind.AGENT

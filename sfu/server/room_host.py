@@ -162,7 +162,14 @@ class RoomHost:
             return
         others = [member for member in self._members.values() if member is not sender]
         grants = participant.grants
-        stamped, receivers = self._data.route(message, sender, grants.can_publish_data, others, anonymous=grants.hidden)
+        stamped, receivers = self._data.route(
+            message,
+            sender,
+            grants.can_publish_data,
+            others,
+            anonymous=grants.hidden,
+            agent=participant.agent,
+        )
         sender.last_sequence = stamped.sequence or sender.last_sequence
         for receiver in receivers:
             receiver.outbound.data.deliver(label, stamped.data)

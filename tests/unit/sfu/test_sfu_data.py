@@ -39,6 +39,53 @@ def test_somebody_unseen_stays_unnamed():
     assert (stamped.participant_identity, stamped.user.participant_sid, receivers) == ("", "", [GRACE])
 
 
+CHAT = models.DataPacket(participant_identity="grace", chat_message=models.ChatMessage(message="hi"))
+TEXT = models.DataPacket(
+    participant_identity="grace", stream_header=models.DataStream.Header(text_header=models.DataStream.TextHeader())
+)
+FILE = models.DataPacket(
+    participant_identity="grace", stream_header=models.DataStream.Header(byte_header=models.DataStream.ByteHeader())
+)
+USER = models.DataPacket(participant_identity="grace", user=models.UserPacket())
+
+
+@pytest.mark.parametrize(("packet", "kept"), [(CHAT, True), (TEXT, True), (FILE, False), (USER, False)])
+def test_an_agent_may_write_for_somebody_and_nobody_else_may(packet, kept):
+    def routed(packet, **how):
+        stamped, _ = DataRouter().route(packet.SerializeToString(), ADA, True, [GRACE], **how)
+        return models.DataPacket.FromString(stamped.data)
+
+    told = routed(packet, agent=True)
+    assert told.participant_sid == "PA_ada", "repeats are told apart by who really sent"
+    assert told.participant_identity == ("grace" if kept else "ada")
+    assert (told.chat_message.generated or told.stream_header.text_header.generated) == kept
+    unseen = routed(packet, agent=True, anonymous=True)
+    assert (unseen.participant_sid, unseen.participant_identity) == ("", "grace" if kept else "")
+    forged = routed(packet)
+    assert forged.participant_identity == "ada"
+    assert not forged.chat_message.generated
+    assert not forged.stream_header.text_header.generated
+    own = models.DataPacket.FromString(packet.SerializeToString())
+    own.participant_identity = ""
+    assert routed(own, agent=True).participant_identity == "ada"
+
+
+def test_what_only_agents_or_nobody_may_say_is_dropped_and_counted():
+    router = DataRouter()
+    said = [
+        models.DataPacket(transcription=models.Transcription(transcribed_participant_identity="grace")),
+        models.DataPacket(
+            metrics=models.DataPacket.DESCRIPTOR.fields_by_name["metrics"].message_type._concrete_class()
+        ),
+        models.DataPacket(speaker=models.ActiveSpeakerUpdate(speakers=[models.SpeakerInfo(sid="PA_grace")])),
+    ]
+    for packet in said:
+        assert router.route(packet.SerializeToString(), ADA, True, [GRACE])[1] == []
+    assert router.drops == {"transcription": 1, "metrics": 1, "speaker": 1}
+    receivers = [router.route(packet.SerializeToString(), ADA, True, [GRACE], agent=True)[1] for packet in said]
+    assert receivers == [[GRACE], [], []]
+
+
 def test_unknown_fields_and_encrypted_packets_pass_unchanged():
     packet = models.DataPacket(
         encrypted_packet=models.EncryptedPacket(encrypted_value=b"secret", key_index=3), sequence=1
