@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sfu.media.ports import Codec
 
-__all__ = ["matching_payload_type"]
+__all__ = ["fits", "matching_payload_type"]
 
 _REPAIR = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
 
@@ -24,6 +24,12 @@ def matching_payload_type(codec: Codec, candidates: Sequence[Codec]) -> int | No
         if _essence(candidate) == wanted:
             return candidate.payload_type
     return None
+
+
+def fits(sent: Sequence[Codec], candidates: Sequence[Codec]) -> bool:
+    """Whether ``candidates`` have the codec that a sender prefers; also while nothing was agreed yet."""
+    codec = next((codec for codec in sent if codec.name.lower() not in _REPAIR), None)
+    return codec is None or not candidates or matching_payload_type(codec, candidates) is not None
 
 
 def _essence(codec: Codec) -> tuple[object, ...] | None:

@@ -12,6 +12,7 @@ from itertools import accumulate
 from math import inf
 from typing import Final
 
+from sfu.media.codecs import fits
 from sfu.media.downtrack import DownTrack
 from sfu.media.keyframes import detector
 from sfu.media.layers import BEST, LayerSelector
@@ -193,6 +194,10 @@ class UpTrack:
         else:
             costs = [self._rates.total(now)]
         return tuple(accumulate(costs, max))
+
+    def fits(self, outlet: Outlet) -> bool:
+        """Whether the codec that the publisher prefers was agreed there."""
+        return fits(self._source.codecs, outlet.sink.codecs)
 
     def limit(self, down: DownTrack, layer: int, now: float) -> None:
         """Let one subscriber have no better layer than this index into its costs; ``BEST``: all that it wants."""

@@ -108,7 +108,7 @@ class DataRouting:
             track.sid in subscriber.data_wanted
             and subscriber is not publisher
             and subscriber.grants.can_subscribe
-            and publisher.rules.allow(subscriber.sid, subscriber.identity, track.sid)
+            and publisher.lets(subscriber, track.sid)
         )
 
     def _lay_routes(self) -> None:

@@ -148,6 +148,7 @@ class Membership:
         self._qualities.forget(participant)
         self._data.tell(participant)
         self._dynacast.tell_again(participant)
+        self._subscribing.tell_permissions(participant, again=True)
         self._subscribing.retry(participant, now)  # what it was asked for may never have reached it
         self._offering.back(participant)
 

@@ -47,18 +47,14 @@ class SubscriptionRules:
     """Who may subscribe to what of one publisher: everybody, or those named with the tracks named."""
 
     everybody: bool = True
-    by_sid: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)  # None: all tracks
-    by_identity: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)
+    by_identity: Mapping[str, frozenset[str] | None] = attrs.field(factory=dict)  # None: all tracks
 
-    def allow(self, sid: str, identity: str, track: str) -> bool:
+    def allow(self, identity: str, track: str) -> bool:
         """Whether this subscriber may have this track."""
         if self.everybody:
             return True
-        for table, key in ((self.by_sid, sid), (self.by_identity, identity)):
-            if key in table:
-                tracks = table[key]
-                return tracks is None or track in tracks
-        return False
+        tracks = self.by_identity.get(identity, frozenset())
+        return tracks is None or track in tracks
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -118,6 +114,15 @@ class Participant:
     def dependent(self) -> bool:
         """Whether it neither counts nor keeps a room alive: an agent, a recorder or an egress."""
         return self.grants.dependent or self.kind in _DEPENDENT
+
+    def lets(self, subscriber: Participant, track: str) -> bool:
+        """Whether a subscriber may have this track, of whatever kind, of mine. Recorders may have all."""
+        return subscriber.recorder or self.rules.allow(subscriber.identity, track)
+
+    @property
+    def recorder(self) -> bool:
+        """Whether it is a recorder, by its kind or by its grant."""
+        return self.grants.recorder or self.kind == models.ParticipantInfo.Kind.EGRESS
 
     @property
     def agent(self) -> bool:

@@ -26,12 +26,18 @@ from sfu.rooms.participant import Participant, SubscriptionRules
 from sfu.rooms.profile import change_profile
 from sfu.rooms.subscribing import Subscribing
 from sfu.signal import Offer
-from sfu.tracks import Wish
+from sfu.tracks import TrackInfo, Wish
 
 __all__ = ["MAX_CANDIDATE", "Requests"]
 
 MAX_CANDIDATE: Final = 4096
 """The longest ICE candidate (as JSON) that is looked at, in characters."""
+
+_ECHOED: Final = 256
+"""The longest name of a track that a refusal repeats, in characters."""
+_FEATURES: Final = 64
+_UNKNOWN: Final = 100
+"""Unknown tracks that one request is answered for."""
 
 _Response = rtc.RequestResponse
 
@@ -86,7 +92,14 @@ class Requests:
             return
         limit = self.context.options.max_request
         if not asked.cid or asked.ByteSize() > limit:
-            self.respond(participant, _Response.INVALID_REQUEST, f"add_track needs a cid and at most {limit} bytes")
+            short = rtc.AddTrackRequest(cid=asked.cid if len(asked.cid) <= _ECHOED else "", type=asked.type)
+            why = f"add_track needs a cid and at most {limit} bytes"
+            self.respond(participant, _Response.INVALID_REQUEST, why, add_track=short)
+            return
+        pending = participant.publications.pending(asked.cid)
+        if pending is not None and (pending.kind == "audio") != (asked.type == models.TrackType.AUDIO):
+            why = f"a track of kind {pending.kind!r} waits for its offer under this cid"
+            self.respond(participant, _Response.INVALID_REQUEST, why, add_track=asked)
             return
         info = participant.publications.request(asked, identifier(TRACK, self.context.randomness))
         published = rtc.TrackPublishedResponse(cid=asked.cid, track=info.to_message())
@@ -98,11 +111,42 @@ class Requests:
         if info is not None and mute.sid in participant.publications and not mute.muted:
             self.dynacast.unmuted(participant, info)
 
+    def handle_update_audio_track(
+        self, participant: Participant, update: rtc.UpdateLocalAudioTrack, now: float
+    ) -> None:
+        """The client has another microphone, or treats its sound in another way."""
+        info = participant.publications.find(update.track_sid)
+        if info is None or info.kind != "audio" or len(update.features) > _FEATURES:
+            self._no_such_track(participant, update.track_sid, info, update_audio_track=update)
+            return
+        asked = rtc.AddTrackRequest.FromString(info.request)
+        del asked.audio_features[:]
+        asked.audio_features.extend(dict.fromkeys(update.features))
+        asked.stereo = models.AudioTrackFeature.TF_STEREO in update.features
+        asked.disable_dtx = models.AudioTrackFeature.TF_NO_DTX in update.features
+        self.subscribing.describe(participant, info.sid, request=asked.SerializeToString())
+
+    def handle_update_video_track(
+        self, participant: Participant, update: rtc.UpdateLocalVideoTrack, now: float
+    ) -> None:
+        """The client's pictures have another size."""
+        info = participant.publications.find(update.track_sid)
+        if info is None or info.kind != "video":
+            self._no_such_track(participant, update.track_sid, info, update_video_track=update)
+            return
+        self.subscribing.describe(participant, info.sid, width=update.width, height=update.height)
+
+    def _no_such_track(self, participant: Participant, sid: str, info: TrackInfo | None, **echo: Any) -> None:
+        reason = _Response.NOT_FOUND if info is None else _Response.INVALID_REQUEST
+        short = {name: type(request)(track_sid=sid[:_ECHOED]) for name, request in echo.items()}
+        self.respond(participant, reason, "there is no such track of this kind, or it cannot be so", **short)
+
     def handle_subscription(self, participant: Participant, update: rtc.UpdateSubscription, now: float) -> None:
         """The client wants tracks, or does not want them any more."""
-        tracks = list(update.track_sids)
-        for group in update.participant_tracks:
-            tracks.extend(group.track_sids)
+        tracks = _tracks_of(update)
+        unknown = [sid for sid in tracks if sid not in participant.subscriptions] if update.subscribe else []
+        for sid in unknown[:_UNKNOWN]:
+            self.subscribing.refuse(participant, sid[:_ECHOED], models.SubscriptionError.SE_TRACK_NOTFOUND)
         self.subscribing.want(participant, tracks, update.subscribe, now)
 
     def handle_track_setting(self, participant: Participant, setting: rtc.UpdateTrackSettings, now: float) -> None:
@@ -129,7 +173,8 @@ class Requests:
             if subscription is not None:
                 self.subscribing.wish(participant, [sid], attrs.evolve(subscription.wish, disabled=True))
         if state.HasField("subscription"):
-            self.handle_subscription(participant, state.subscription, now)
+            wanted = state.subscription
+            self.subscribing.want(participant, _tracks_of(wanted), wanted.subscribe, now)
         if state.HasField("data_subscription"):
             self.data.want(participant, state.data_subscription)
 
@@ -141,17 +186,14 @@ class Requests:
         if permission.ByteSize() > limit:
             self.respond(participant, _Response.LIMIT_EXCEEDED, f"subscription_permission is above {limit} bytes")
             return
-        by_sid: dict[str, frozenset[str] | None] = {}
         by_identity: dict[str, frozenset[str] | None] = {}
         for each in permission.track_permissions:
             tracks = None if each.all_tracks else frozenset(each.track_sids)
-            if each.participant_sid:
-                by_sid[each.participant_sid] = tracks
-            if each.participant_identity:
-                by_identity[each.participant_identity] = tracks
-        participant.rules = SubscriptionRules(
-            everybody=permission.all_participants, by_sid=by_sid, by_identity=by_identity
-        )
+            named = self.context.roster.get(each.participant_sid)
+            identity = each.participant_identity or (named.identity if named is not None else "")
+            if identity:  # of people, not of their sessions: who joins anew is still the same
+                by_identity[identity] = tracks
+        participant.rules = SubscriptionRules(everybody=permission.all_participants, by_identity=by_identity)
         for subscriber in self.context.roster.others(participant):
             self.subscribing.refresh(subscriber, now)
         self.data.refresh()
@@ -191,7 +233,9 @@ class Requests:
             why = "the token does not allow publishing data"
             self.respond(participant, _Response.NOT_ALLOWED, why, publish_data_track=asked)
         elif asked.ByteSize() > limit:
-            self.respond(participant, _Response.INVALID_REQUEST, f"a data track is announced by at most {limit} bytes")
+            why = f"a data track is announced by at most {limit} bytes"
+            short = rtc.PublishDataTrackRequest(pub_handle=asked.pub_handle)
+            self.respond(participant, _Response.INVALID_REQUEST, why, publish_data_track=short)
         elif (refusal := participant.data_tracks.refusal(asked)) is not None:
             self.respond(participant, *refusal, publish_data_track=asked)
         else:
@@ -212,12 +256,18 @@ class Requests:
         self.data.want(participant, update)
 
 
+def _tracks_of(update: rtc.UpdateSubscription) -> list[str]:
+    return [*update.track_sids, *(sid for group in update.participant_tracks for sid in group.track_sids)]
+
+
 _HANDLERS: Final[dict[str, Callable[[Requests, Participant, Any, float], None]]] = {
     "offer": Requests.handle_offer,
     "answer": Requests.handle_answer,
     "trickle": Requests.handle_trickle,
     "add_track": Requests.handle_add_track,
     "mute": Requests.handle_mute,
+    "update_audio_track": Requests.handle_update_audio_track,
+    "update_video_track": Requests.handle_update_video_track,
     "subscription": Requests.handle_subscription,
     "track_setting": Requests.handle_track_setting,
     "sync_state": Requests.handle_sync_state,

@@ -259,6 +259,12 @@ class Room:
             self._requests.respond(participant, rtc.RequestResponse.INVALID_REQUEST, message)
             self._membership.depart(participant, LeaveReason.STATE_MISMATCH, now, message)
 
+    def undecodable(self, track: str, subscriber: str) -> None:
+        """A track is sent with a codec that this subscriber did not agree to: it is told so."""
+        participant = self._context.roster.get(subscriber)
+        if participant is not None:
+            self._subscribing.refuse(participant, track, models.SubscriptionError.SE_CODEC_UNSUPPORTED)
+
     def configure(
         self,
         now: float,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from livekit.protocol import rtc
 
@@ -47,19 +47,23 @@ class Subscribing:
             if new or any(info.sid in subscriber.subscriptions for info in ended):
                 self.refresh(subscriber, now)
 
+    def describe(self, publisher: Participant, track: str, **changes: Any) -> TrackInfo | None:
+        """A track is another than it was said to be: everybody is told; ``None`` as with :meth:`mute`."""
+        info = publisher.publications.change(track, **changes)
+        if info is not None and track in publisher.publications:
+            announce(publisher, self._context.roster, self._context.outbox)
+            self._changed(info)
+        return info
+
     def mute(self, publisher: Participant, track: str, muted: bool) -> TrackInfo | None:
         """A track is muted or unmuted: everybody is told, and every route of it follows.
 
         Returns:
             The track as it is now, live or on its way to be; ``None`` if that is nothing new, or there is none.
         """
-        info = publisher.publications.set_muted(track, muted)
-        if info is not None and track in publisher.publications:
-            announce(publisher, self._context.roster, self._context.outbox)
-            self._mute_changed(info)
-        return info
+        return self.describe(publisher, track, muted=muted)
 
-    def _mute_changed(self, info: TrackInfo) -> None:
+    def _changed(self, info: TrackInfo) -> None:
         for subscriber in self._context.roster:
             subscription = subscriber.subscriptions.get(info.sid)
             if subscription is not None:
@@ -93,6 +97,28 @@ class Subscribing:
             if subscription is not None:
                 subscription.wanted = wanted
         self.refresh(subscriber, now)
+
+    def refuse(self, subscriber: Participant, track: str, why: int) -> None:
+        """Say why a track does not come."""
+        told = rtc.SubscriptionResponse(track_sid=track, err=why)  # type: ignore[arg-type]
+        self._context.outbox.send(subscriber.sid, rtc.SignalResponse(subscription_response=told))
+
+    def tell_permissions(self, subscriber: Participant, *, again: bool = False) -> None:
+        """Say of the tracks that it wants whether their publishers let it have them, where that is news.
+
+        Clients take it for granted at first. ``again``: what was said may not have reached it.
+        """
+        for subscription in subscriber.subscriptions.values():
+            publisher = self._context.roster.get(subscription.publisher)
+            if publisher is None or not subscription.wanted:
+                continue
+            allowed, told = publisher.lets(subscriber, subscription.track), subscription.told_allowed
+            if allowed is not (told is not False) or (again and told is not None):
+                subscription.told_allowed = allowed
+                update = rtc.SubscriptionPermissionUpdate(
+                    participant_sid=publisher.sid, track_sid=subscription.track, allowed=allowed
+                )
+                self._context.outbox.send(subscriber.sid, rtc.SignalResponse(subscription_permission_update=update))
 
     def wish(self, subscriber: Participant, tracks: Iterable[str], wish: Wish) -> None:
         """The subscriber says what it wants to see of tracks; unknown ones are ignored."""
@@ -155,6 +181,7 @@ class Subscribing:
                 action = self._action(subscriber, subscription)
             if action is Action.FORGET:
                 del subscriber.subscriptions[subscription.track]
+        self.tell_permissions(subscriber)
         if isinstance(subscriber.sections, Sections):
             self._ask(subscriber, subscriber.sections, now)
         else:
@@ -202,7 +229,7 @@ class Subscribing:
             subscription.wanted
             and subscriber.grants.can_subscribe
             and publisher is not None
-            and publisher.rules.allow(subscriber.sid, subscriber.identity, subscription.track)
+            and publisher.lets(subscriber, subscription.track)
         )
 
     def _action(self, subscriber: Participant, subscription: Subscription) -> Action:

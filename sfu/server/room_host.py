@@ -385,6 +385,10 @@ class RoomHost:
             since=event.since,
             now=now,
         )
+        track = self.routes.get(event.track)
+        if track is not None and not track.fits(outlet):
+            self.room.undecodable(event.track, event.subscriber)
+            self._log.warning("no common codec", track=event.track, subscriber=event.subscriber)
         self._log.info(
             "route added" if added else "route without a track",
             track=event.track,

@@ -7,6 +7,7 @@ is *live* until a later offer no longer sends on that section. Only live tracks 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import attrs
 from livekit.protocol import models, rtc
@@ -44,6 +45,10 @@ class Publications:
     def get(self, sid: str) -> TrackInfo | None:
         """The live track with this sid."""
         return self._live.get(sid)
+
+    def pending(self, cid: str) -> TrackInfo | None:
+        """The track that waits for its offer under this client id."""
+        return self._pending.get(cid)
 
     def find(self, sid: str) -> TrackInfo | None:
         """The track with this sid, live or on its way to be."""
@@ -85,12 +90,12 @@ class Publications:
         self._pending[asked.cid] = info
         return info
 
-    def set_muted(self, sid: str, muted: bool) -> TrackInfo | None:
-        """Change the mute state of a pending or live track; ``None`` if unknown or already so."""
+    def change(self, sid: str, **changes: Any) -> TrackInfo | None:
+        """Change what is said of a pending or live track; ``None`` if unknown or already so."""
         for table in (self._live, self._pending, self._matched):
             for key, info in table.items():
                 if info.sid == sid:
-                    changed = info.evolve(muted=muted)
+                    changed = info.evolve(**changes)
                     table[key] = changed
                     return changed if changed is not info else None
         return None

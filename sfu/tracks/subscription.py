@@ -50,6 +50,7 @@ class Subscription:
         publisher: the sid of who publishes it.
         wanted: what the subscriber asked for (or what auto-subscribe asked for it).
         wish: what it wants to see of it.
+        told_allowed: whether it was told that it may have it or that it may not; ``None``: it was told nothing.
         mid: the section that carries it, ``""`` when unbound.
         generation: of the latest binding; 0 before the first.
         routed: packets flow: bound, answered, and the subscriber's transport is up.
@@ -61,6 +62,7 @@ class Subscription:
     kind: Kind
     wanted: bool
     wish: Wish = attrs.field(factory=Wish)
+    told_allowed: bool | None = None
     mid: str = ""
     generation: int = 0
     answered: bool = False

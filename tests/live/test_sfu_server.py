@@ -370,6 +370,25 @@ def test_ac37_1_a_servers_log_names_room_participant_track_and_layer_of_a_stream
     run(main())
 
 
+def test_a_subscriber_without_the_codec_of_a_track_is_told():
+    async def main():
+        async with serving() as (_, http):
+            ada, grace = await Client(http, "ada").join(), Client(http, "grace")
+            section = grace.peer.add_transceiver("video", direction="recvonly")
+            section.set_codec_preferences([codec for codec in section.codecs if codec.name.lower() == "vp8"])
+            await grace.join()
+            asked = [rtc.SimulcastCodec(codec="vp9", cid="face")]
+            await ada.publish("video", "face", simulcast_codecs=asked)
+            await until(lambda: any(each.HasField("subscription_response") for each in grace.seen))
+            (told,) = [each.subscription_response for each in grace.seen if each.HasField("subscription_response")]
+            assert told.track_sid == ada.published["face"]
+            assert told.err == models.SubscriptionError.SE_CODEC_UNSUPPORTED
+            await ada.close()
+            await grace.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("dual", [("ada",), ("grace",), ("ada", "grace"), ()], ids="-".join)
 def test_two_peers_hear_each_other_and_exchange_data(dual):
     async def main():

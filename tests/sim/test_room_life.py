@@ -252,8 +252,102 @@ def test_a_publisher_restricts_who_may_subscribe():
     )
     assert hall.received_by(grace) == {voice}
     assert hall.received_by(joan) == {voice, face}
+    hall.leave(joan)
+    joan = hall.join("joan")
+    assert hall.received_by(joan) == {voice, face}, "who joins anew is still the same"
     ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
     assert hall.received_by(grace) == {voice, face}
+
+
+def permissions(client):
+    told = [(each.track_sid, each.allowed) for each in client.heard("subscription_permission_update")]
+    client.received.clear()
+    return told
+
+
+def test_a_subscriber_is_told_whether_it_may_have_what_it_wants():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    careless = hall.join("careless", auto_subscribe=False)
+    voice = ada.publish("audio")
+    assert permissions(grace) == [], "that it may goes without saying"
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=False))
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=False))
+    assert permissions(grace) == [(voice, False)]
+    face = ada.publish("video")
+    assert permissions(grace) == [(face, False)]
+    late = hall.join("late")
+    assert permissions(late) == [(voice, False), (face, False)]
+    grace.vanish()
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
+    assert grace.come_back()
+    assert permissions(grace)[-2:] == [(voice, True), (face, True)]
+    assert permissions(late) == [(voice, True), (face, True)]
+    assert permissions(careless) == []
+    assert hall.received_by(grace) == {voice, face}
+
+
+def test_a_recorder_may_have_everything():
+    hall = Hall()
+    ada = hall.join("ada")
+    recorder = hall.join("recorder", grants=Grants(recorder=True, hidden=True, can_publish=False))
+    egress = hall.join("egress", kind=models.ParticipantInfo.Kind.EGRESS)
+    ada.send(subscription_permission=rtc.SubscriptionPermission(all_participants=False))
+    voice = ada.publish("audio")
+    assert hall.received_by(recorder) == hall.received_by(egress) == {voice}
+
+
+def test_who_asks_for_an_unknown_track_is_told():
+    hall = Hall()
+    grace = hall.join("grace")
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=["TR_1"], subscribe=False))
+    assert grace.heard("subscription_response") == []
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=["TR_1", "TR_2"], subscribe=True))
+    told = [(each.track_sid, each.err) for each in grace.heard("subscription_response")]
+    assert told == [(sid, models.SubscriptionError.SE_TRACK_NOTFOUND) for sid in ("TR_1", "TR_2")]
+    grace.send(subscription=rtc.UpdateSubscription(track_sids=["x" * 1000] * 1000, subscribe=True))
+    assert len(grace.heard("subscription_response")) == 102
+    hall.room.undecodable("TR_1", grace.sid)
+    hall.room.undecodable("TR_1", "PA_nobody")
+    hall.pump()
+    assert grace.heard("subscription_response")[-1].err == models.SubscriptionError.SE_CODEC_UNSUPPORTED
+
+
+def test_a_publisher_says_what_has_become_of_a_track():
+    hall = Hall()
+    ada, grace = hall.join("ada"), hall.join("grace")
+    voice, face = ada.publish("audio"), ada.publish("video", width=640, height=480)
+    features = models.AudioTrackFeature
+    wanted = [features.TF_STEREO, features.TF_NOISE_SUPPRESSION, 77]
+    ada.send(update_audio_track=rtc.UpdateLocalAudioTrack(track_sid=voice, features=wanted))
+    ada.send(update_video_track=rtc.UpdateLocalVideoTrack(track_sid=face, width=1280, height=720))
+    heard, seen = grace.known["ada"].tracks
+    assert (list(heard.audio_features), heard.stereo, heard.disable_dtx) == (wanted, True, False)
+    assert (seen.width, seen.height) == (1280, 720)
+    assert ada.heard("request_response") == []
+    ada.send(update_video_track=rtc.UpdateLocalVideoTrack(track_sid="TR_none"))
+    assert ada.heard("request_response")[-1].reason == rtc.RequestResponse.NOT_FOUND
+    assert ada.heard("request_response")[-1].update_video_track.track_sid == "TR_none"
+    ada.send(update_audio_track=rtc.UpdateLocalAudioTrack(track_sid=face))
+    ada.send(update_audio_track=rtc.UpdateLocalAudioTrack(track_sid=voice, features=[0] * 1000))
+    refused = ada.heard("request_response")[1:]
+    assert [each.reason for each in refused] == [rtc.RequestResponse.INVALID_REQUEST] * 2
+    assert [each.update_audio_track.track_sid for each in refused] == [face, voice]
+    assert not refused[1].update_audio_track.features
+
+
+def test_a_refused_track_is_named_and_one_that_waits_stays_what_it_is():
+    hall = Hall()
+    ada = hall.join("ada")
+    ada.send(add_track=rtc.AddTrackRequest(cid="c", type=models.TrackType.VIDEO, name="n" * 10_000))
+    assert ada.heard("request_response")[-1].add_track.cid == "c"
+    ada.send(add_track=rtc.AddTrackRequest(cid="c" * 10_000))
+    assert ada.heard("request_response")[-1].ByteSize() < 200
+    ada.send(add_track=rtc.AddTrackRequest(cid="cam", type=models.TrackType.VIDEO, name="first"))
+    ada.send(add_track=rtc.AddTrackRequest(cid="cam", type=models.TrackType.AUDIO, name="second"))
+    refused = ada.heard("request_response")[-1]
+    assert (refused.reason, refused.add_track.cid) == (rtc.RequestResponse.INVALID_REQUEST, "cam")
+    assert len(ada.heard("track_published")) == 1
 
 
 def test_a_wish_for_a_layer_goes_to_its_own_route_once():

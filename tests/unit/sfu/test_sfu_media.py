@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sfu.media import BEST, LayerSelector, Munger, RouteTable, detector, low_to_high, matching_payload_type
+from sfu.media import BEST, LayerSelector, Munger, Outlet, RouteTable, detector, low_to_high, matching_payload_type
 from tests.unit.sfu.forwarding import KEY, Codec, Packet, Sink, Source, route
 
 
@@ -70,6 +70,18 @@ def test_a_codec_that_the_viewer_lacks_is_counted_not_sent():
     source.on_packet(Packet(2, payload=KEY, payload_type=55), "")
     assert sink.sent == []
     assert table.get("TR_1").downs["PA_1"].drops == {"codec": 2}
+
+
+def test_a_track_fits_where_the_codec_that_is_sent_first_was_agreed():
+    table = RouteTable()
+    table.publish("TR_1", "video", Source([Codec(97, "rtx"), Codec(98, "VP9"), Codec(96, "VP8")]))
+    up = table.get("TR_1")
+    sinks = [Sink([Codec(1, "VP8")]), Sink([Codec(1, "VP8"), Codec(2, "vp9")])]
+    assert [up.fits(Outlet(sink, Munger(90000))) for sink in sinks] == [False, True]
+    sinks[0].codecs = ()
+    assert up.fits(Outlet(sinks[0], Munger(90000))), "nothing was agreed yet"
+    table.publish("TR_1", "video", Source([Codec(97, "rtx")]))
+    assert table.get("TR_1").fits(Outlet(sinks[1], Munger(90000)))
 
 
 def test_what_the_transport_refuses_is_counted_and_hurts_nobody_else():

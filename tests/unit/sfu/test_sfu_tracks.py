@@ -186,14 +186,14 @@ def test_a_reused_section_with_another_track_replaces_the_first():
 def test_mute_reaches_a_track_wherever_it_is():
     publications = Publications()
     publications.request(asked("a"), "TR_1")
-    assert publications.set_muted("TR_1", True).muted
-    assert publications.set_muted("TR_1", True) is None
+    assert publications.change("TR_1", muted=True).muted
+    assert publications.change("TR_1", muted=True) is None
     sections = [section("0", sends=True, track_id="a")]
     publications.match(sections)
-    assert not publications.set_muted("TR_1", False).muted
+    assert not publications.change("TR_1", muted=False).muted
     publications.settle(sections, {})
     assert publications.get("TR_1").muted is False
-    assert publications.set_muted("TR_unknown", True) is None
+    assert publications.change("TR_unknown", muted=True) is None
     assert "TR_1" in publications
     assert [info.sid for info in publications.clear()] == ["TR_1"]
 
