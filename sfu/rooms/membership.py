@@ -90,6 +90,7 @@ class Membership:
             grants=admission.grants,
             client=admission.client,
             kind=admission.kind,
+            kind_details=admission.kind_details,
             auto_subscribe=admission.auto_subscribe,
             joined_at=context.epoch + now,
             machine=Machine(PARTICIPANT_TABLE, ParticipantState.JOINING),
@@ -241,7 +242,7 @@ class Membership:
             server_info=self._server(),
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
-            subscriber_primary=dual,
+            subscriber_primary=dual and participant.grants.can_subscribe,
             fast_publish=dual and participant.grants.can_publish,
             enabled_publish_codecs=[models.Codec(mime=mime) for mime in options.publish_codecs],
         )

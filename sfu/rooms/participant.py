@@ -33,6 +33,7 @@ class Admission:
     grants: Grants = attrs.field(factory=Grants)
     client: models.ClientInfo = attrs.field(factory=models.ClientInfo)
     kind: int = 0
+    kind_details: tuple[int, ...] = ()
     auto_subscribe: bool = True
     dual: bool = False
 
@@ -83,6 +84,7 @@ class Participant:
     grants: Grants
     client: models.ClientInfo
     kind: int
+    kind_details: tuple[int, ...]
     auto_subscribe: bool
     joined_at: float
     machine: Machine[ParticipantState, ParticipantInput]

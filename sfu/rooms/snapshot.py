@@ -52,6 +52,7 @@ def participant_message(participant: Participant) -> models.ParticipantInfo:
         permission=participant.grants.to_message(),
         is_publisher=len(participant.publications) > 0,
         kind=participant.kind,  # type: ignore[arg-type]
+        kind_details=participant.kind_details,  # type: ignore[arg-type]
         disconnect_reason=participant.reason,  # type: ignore[arg-type]
         client_protocol=participant.client.client_protocol,
         capabilities=participant.client.capabilities,

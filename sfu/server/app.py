@@ -20,6 +20,7 @@ from sfu.identifiers import identifier
 from sfu.rooms import Admission, LeaveReason
 from sfu.server.auth import AuthError, Claims, bearer, make_token, verify
 from sfu.server.config import DEV_KEY
+from sfu.server.cross_origin import ANY_ORIGIN, preflight
 from sfu.server.doorkeeper import Doorkeeper
 from sfu.server.member import Member
 from sfu.server.room_host import RoomHost
@@ -39,6 +40,7 @@ _RUNTIME: Final = web.AppKey("runtime", Runtime)
 _PAGES: Final = {"/": "index.html"} | {f"/{name}": name for name in ("app.js", "session.js", "packets.js", "style.css")}
 _DUAL: Final = "/rtc"
 """Where clients join that have a second peer connection for what they receive; the others use ``/rtc/v1``."""
+_DUAL_PATHS: Final = frozenset({"rtc", "rtc/validate"})
 _BOARD: Final = {"/debug": "rooms.html", "/rooms.js": "rooms.js"}
 _FILES: Final = _PAGES | _BOARD
 _UNNAMED: Final = re.compile(r"[^a-z0-9]+")
@@ -51,11 +53,16 @@ def make_app(runtime: Runtime, doorkeeper: Doorkeeper) -> web.Application:
     """Make the application around a runtime."""
     app = web.Application(middlewares=[doorkeeper.middleware()])
     app[_RUNTIME] = runtime
-    for path in ("/rtc/v1", _DUAL):
-        app.router.add_get(path, _signal)
-        app.router.add_get(f"{path}/validate", _validate)
+    service = RoomService(runtime)
+    for slash in ("", "/"):  # an address that ends with a slash makes two of the first
+        for path in (f"{slash}/rtc/v1", slash + _DUAL):
+            app.router.add_get(path, _signal)
+            app.router.add_get(f"{path}/validate", _validate)
+            app.router.add_options(f"{path}/validate", preflight)
+        app.router.add_options(slash + "/twirp/{rest:.*}", preflight)
+        app.router.add_post(slash + PREFIX + "{method}", service.handle)
+        app.router.add_post(slash + "/twirp/{rest:.*}", service.refuse)
     app.router.add_get("/healthz", _health)
-    app.router.add_post(PREFIX + "{method}", RoomService(runtime).handle)
     if runtime.config.metrics:
         app.router.add_get("/metrics", _metrics)
     for path in _PAGES:
@@ -78,7 +85,8 @@ async def _signal(request: web.Request) -> web.StreamResponse:
     examined = _examine(request)
     if isinstance(examined, web.Response):
         return examined
-    room, admission, hello = examined
+    claims, admission, hello = examined
+    room = claims.room
     ws = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=MAX_FRAME, compress=False)
     await ws.prepare(request)
     socket = SignalSocket(ws, text=hello.text)
@@ -91,7 +99,7 @@ async def _signal(request: web.Request) -> web.StreamResponse:
                 await _serve(request, ws, socket, *found)
         else:
             try:
-                host, member = runtime.join(room, admission, hello, socket)
+                host, member = runtime.join(room, admission, hello, socket, claims.room_config)
             except Refused:
                 _leave(socket, LeaveReason.JOIN_FAILURE, rtc.LeaveRequest.DISCONNECT)
             else:
@@ -147,14 +155,14 @@ async def _validate(request: web.Request) -> web.Response:
     return examined if isinstance(examined, web.Response) else _text(200, "success\n")
 
 
-def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.Response:
+def _examine(request: web.Request) -> tuple[Claims, Admission, ClientHello] | web.Response:
     """Who wants to join which room, or the refusal with its status and the sentence that explains it."""
     runtime = request.app[_RUNTIME]
     token = request.query.get("access_token") or bearer(request.headers.get("Authorization", ""))
     try:
         claims = verify(token, runtime.config.keys, request.query.get("room", ""))
         hello = parse_hello(request.query)
-        admission = _admission(claims, hello, dual=request.path in {_DUAL, f"{_DUAL}/validate"})
+        admission = _admission(claims, hello, dual=request.path.lstrip("/") in _DUAL_PATHS)
         runtime.check(claims.room, admission)
     except AuthError as error:
         return _text(401, f"{error}\n")
@@ -162,7 +170,7 @@ def _examine(request: web.Request) -> tuple[str, Admission, ClientHello] | web.R
         return _text(400, f"{error}\n")
     except Refused as error:
         return _text(503 if isinstance(error, ShuttingDown) else 403, f"{error}\n")
-    return claims.room, admission, hello
+    return claims, admission, hello
 
 
 def _admission(claims: Claims, hello: ClientHello, *, dual: bool) -> Admission:
@@ -176,6 +184,7 @@ def _admission(claims: Claims, hello: ClientHello, *, dual: bool) -> Admission:
         grants=claims.grants,
         client=hello.client,
         kind=claims.kind,
+        kind_details=claims.kind_details,
         auto_subscribe=hello.auto_subscribe,
         dual=dual,
     )
@@ -217,4 +226,4 @@ async def _debug(request: web.Request) -> web.Response:
 
 
 def _text(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=text, headers={"Access-Control-Allow-Origin": "*"})
+    return web.Response(status=status, text=text, headers=ANY_ORIGIN)

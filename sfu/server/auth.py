@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import attrs
 import jwt
+from google.protobuf.json_format import ParseDict, ParseError
 from livekit.protocol import models
+from livekit.protocol.room import RoomConfiguration
 
 from pystack.errors import InvalidArgument
 from sfu.rooms import Grants
@@ -33,7 +35,7 @@ class AuthError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Claims:
-    """What a valid token says."""
+    """What a valid token says; ``room_config`` is for a room that the join makes."""
 
     identity: str
     room: str
@@ -41,6 +43,8 @@ class Claims:
     metadata: str = ""
     attributes: Mapping[str, str] = attrs.field(factory=dict)
     kind: int = 0
+    kind_details: tuple[int, ...] = ()
+    room_config: RoomConfiguration = attrs.field(factory=RoomConfiguration)
     grants: Grants = attrs.field(factory=Grants)
 
 
@@ -118,6 +122,8 @@ def verify(token: str, keys: Mapping[str, str], room: str = "") -> Claims:
         metadata=_text("metadata", claims.get("metadata")),
         attributes={_text("attributes", key): _text("attributes", value) for key, value in attributes.items()},
         kind=_kind(claims.get("kind")),
+        kind_details=_kind_details(claims.get("kindDetails")),
+        room_config=_room_config(claims.get("roomConfig")),
         grants=_grants(video),
     )
 
@@ -212,3 +218,19 @@ def _grants(video: Mapping[str, Any]) -> Grants:
 def _kind(text: Any) -> int:
     name = str(text or "standard").upper()
     return models.ParticipantInfo.Kind.Value(name) if name in models.ParticipantInfo.Kind.keys() else 0  # noqa: SIM118
+
+
+def _kind_details(names: Any) -> tuple[int, ...]:
+    """What an agent, a phone or a bridge is in detail; as with kinds, a name that nobody knows says nothing."""
+    known = {name.lower().replace("_", ""): number for name, number in models.ParticipantInfo.KindDetail.items()}
+    told = [str(name).lower().replace("_", "") for name in names] if isinstance(names, list) else []
+    return tuple(dict.fromkeys(known[name] for name in told if name in known))
+
+
+def _room_config(config: Any) -> RoomConfiguration:
+    if not isinstance(config, dict | None):
+        raise AuthError("the token's 'roomConfig' must be an object")
+    try:
+        return ParseDict(config or {}, RoomConfiguration(), ignore_unknown_fields=True)
+    except ParseError as error:
+        raise AuthError(f"the token's 'roomConfig' is not a RoomConfiguration: {error}") from None

@@ -19,6 +19,7 @@ from livekit.protocol import models, room
 
 from sfu.rooms import Grants, LeaveReason, RequestRefused
 from sfu.server.auth import MAX_NAME, AuthError, bearer, read_grant
+from sfu.server.cross_origin import ANY_ORIGIN
 from sfu.server.room_host import RoomHost
 from sfu.server.runtime import Refused, Runtime, ShuttingDown
 
@@ -64,10 +65,15 @@ class RoomService:
             answer = await self._call(request.match_info["method"], request, kind)
         except (_Denied, RequestRefused) as error:
             code = error.code
-            return web.json_response({"code": code, "msg": str(error)}, status=_STATUS[code])
+            return _refusal(code, str(error))
         if kind == _JSON:
-            return web.Response(text=MessageToJson(answer, preserving_proto_field_name=True), content_type=_JSON)
-        return web.Response(body=answer.SerializeToString(), content_type=_PROTOBUF)
+            text = MessageToJson(answer, preserving_proto_field_name=True)
+            return web.Response(text=text, content_type=_JSON, headers=ANY_ORIGIN)
+        return web.Response(body=answer.SerializeToString(), content_type=_PROTOBUF, headers=ANY_ORIGIN)
+
+    async def refuse(self, request: web.Request) -> web.Response:
+        """A call that is not for this service."""
+        return _refusal("bad_route", f"there is only {PREFIX}<method> here, not {request.path:.200}")
 
     async def _call(self, method: str, request: web.Request, kind: str) -> Message:
         found = _METHODS.get(method)
@@ -205,6 +211,10 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise _Denied("deadline_exceeded", f"the body was not whole after {BODY_TIMEOUT:g} s") from None
+
+
+def _refusal(code: str, message: str) -> web.Response:
+    return web.json_response({"code": code, "msg": message}, status=_STATUS[code], headers=ANY_ORIGIN)
 
 
 def _grants(permission: models.ParticipantPermission) -> Grants:

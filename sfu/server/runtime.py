@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import attrs
 import structlog
+from livekit.protocol.room import RoomConfiguration
 
 from pystack import Configuration
 from pystack.aio import UdpMux
@@ -106,15 +107,23 @@ class Runtime:
             raise Refused(f"room {room!r} is full: it takes {limit} participants (max_participants)")
 
     def join(
-        self, room: str, admission: Admission, hello: ClientHello, socket: SignalSocket
+        self, room: str, admission: Admission, hello: ClientHello, socket: SignalSocket, config: RoomConfiguration
     ) -> tuple[RoomHost, Member]:
-        """Let somebody into a room, which is made if there is none.
+        """Let somebody into a room, which is made like ``config`` if there is none.
 
         Raises:
             Refused: as :meth:`check`.
         """
         self.check(room, admission)
+        made = room not in self._rooms
         host = self.open_room(room)
+        if made:
+            host.configure(  # its metadata came in a token, which is shorter than they may be
+                metadata=config.metadata,
+                empty_timeout=config.empty_timeout,
+                departure_timeout=config.departure_timeout,
+                max_participants=config.max_participants,
+            )
         try:
             return host, host.join(admission, hello, socket)
         except RoomFull as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import zlib
 from collections.abc import Mapping
 from typing import Final
@@ -53,7 +54,7 @@ def parse_hello(query: Mapping[str, str]) -> ClientHello:
     """Read the query of a connecting client.
 
     Raises:
-        DecodeError: ``join_request`` is not what it should be; the message names the step that failed.
+        DecodeError: ``join_request`` or ``attributes`` is not what it should be; the message names the step.
     """
     text = query.get("encoding", "") == "json"
     wrapped = query.get("join_request")
@@ -65,6 +66,7 @@ def parse_hello(query: Mapping[str, str]) -> ClientHello:
             reconnect=query.get("reconnect", "0").lower() in _TRUE,
             resume_sid=query.get("sid", ""),
             text=text,
+            attributes=_attributes(query.get("attributes", "")),
         )
     request = _unwrap(wrapped)
     return ClientHello(
@@ -81,11 +83,27 @@ def parse_hello(query: Mapping[str, str]) -> ClientHello:
     )
 
 
-def _unwrap(text: str) -> rtc.JoinRequest:
+def _base64(name: str, text: str) -> bytes:
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise DecodeError("join_request is not URL-safe base64") from error
+        raise DecodeError(f"{name} is not URL-safe base64") from error
+
+
+def _attributes(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        told = json.loads(_base64("attributes", text))
+        told = {str(key): str(value) for key, value in told.items()}
+        json.dumps(told, ensure_ascii=False).encode()  # JSON can spell halves of characters
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DecodeError("attributes is not a JSON object of texts") from error
+    return told
+
+
+def _unwrap(text: str) -> rtc.JoinRequest:
+    raw = _base64("join_request", text)
     try:
         wrapped = rtc.WrappedJoinRequest.FromString(raw)
     except ProtobufDecodeError as error:

@@ -13,6 +13,7 @@ import weakref
 import aiohttp
 import jwt
 import pytest
+import yarl
 from livekit.protocol import models, rtc
 from structlog.testing import capture_logs
 
@@ -21,6 +22,7 @@ from pystack import Closed, PeerConnection, RtpPacket, SessionDescription
 from pystack.errors import LocalProtocolError
 from sfu.data import FramePacket, redirect
 from sfu.server import Config, ConfigError, Server
+from sfu.server.auth import sign
 from sfu.server.media_session import MediaSession
 from sfu.server.member import Member
 from tests.live.sfu_client import KEYS, Client, run, serving, token, until
@@ -132,6 +134,68 @@ def test_a_token_in_the_header_and_an_offer_in_the_url():
             await peer.wait_connected(timeout=10)
             await ws.close()
             await peer.close()
+
+    run(main())
+
+
+def test_pages_of_other_origins_may_ask_and_a_slash_too_many_hurts_nobody():
+    async def main():
+        async with serving() as (server, _), aiohttp.ClientSession() as http:
+            at = str(server.url).rstrip("/")
+
+            def ask(method, path, **more):
+                return http.request(method, yarl.URL(at + path, encoded=True), **more)
+
+            calls = ("/twirp/livekit.RoomService/ListRooms", "/rtc/validate", "/rtc/v1/validate")
+            for path in (*calls, *(f"/{call}" for call in calls)):
+                wish = {"Origin": "http://a.example", "Access-Control-Request-Headers": "authorization"}
+                async with ask("OPTIONS", path, headers=wish) as answer:
+                    assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*"), path
+                    assert "authorization" in answer.headers["Access-Control-Allow-Headers"].lower()
+            lists = {"Authorization": f"Bearer {token('ada', grants={'roomList': True})}"}
+            for path in (calls[0], "/" + calls[0]):
+                async with ask("POST", path, json={}, headers=lists) as answer:
+                    assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
+            async with ask("POST", "/twirp/livekit.Egress/ListEgress") as answer:
+                assert (answer.status, (await answer.json())["code"]) == (404, "bad_route")
+                assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            for path, dual in (("//rtc", True), ("//rtc/v1", False)):
+                query = {"access_token": token(path)}
+                async with http.ws_connect(yarl.URL(at + path, encoded=True).with_query(query)) as ws:
+                    joined = rtc.SignalResponse.FromString((await ws.receive()).data).join
+                    assert joined.subscriber_primary is dual
+
+    run(main())
+
+
+def test_a_token_describes_its_bearer_and_the_room_that_it_makes():
+    async def main():
+        async with serving() as (_, http):
+            sockets = []
+
+            async def join(identity, *, grants=None, **claims):
+                video = {"room": "demo", "roomJoin": True} | (grants or {})
+                query = {"access_token": sign("devkey", "secret", 3600, {"sub": identity, "video": video, **claims})}
+                attributes = base64.urlsafe_b64encode(b'{"b": "2"}').decode()
+                ws = await http.ws_connect("/rtc", params=query | {"attributes": attributes})
+                sockets.append(ws)  # so that it stays
+                return rtc.SignalResponse.FromString((await ws.receive()).data).join
+
+            config = {"emptyTimeout": 77, "departureTimeout": 33, "maxParticipants": 9, "metadata": "m"}
+            made = (await join("ada", roomConfig=config, kind="agent", kindDetails=["cloudAgent"])).room
+            assert (made.empty_timeout, made.departure_timeout, made.max_participants) == (77, 33, 9)
+            assert made.metadata == "m"
+            joined = await join(
+                "grace",
+                roomConfig={"metadata": "too late"},
+                grants={"canUpdateOwnMetadata": True},
+                attributes={"a": "1"},
+            )
+            assert joined.room.metadata == "m"
+            assert list(joined.other_participants[0].kind_details) == [models.ParticipantInfo.KindDetail.CLOUD_AGENT]
+            assert dict(joined.participant.attributes) == {"a": "1", "b": "2"}
+            assert joined.subscriber_primary
+            assert not (await join("mute", grants={"canSubscribe": False})).subscriber_primary
 
     run(main())
 

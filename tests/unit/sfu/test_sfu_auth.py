@@ -56,6 +56,20 @@ def test_everything_that_a_token_can_carry():
     assert (read.metadata, dict(read.attributes), read.kind) == ("m", {"a": "1"}, 4)
 
 
+def test_a_token_says_how_a_room_is_made_and_what_its_bearer_is_in_detail():
+    config = {"emptyTimeout": 77, "departure_timeout": 33, "maxParticipants": 2, "metadata": "m", "unknown": 1}
+    details = ["cloudAgent", "connector_whatsapp", "FORWARDED", "nobody knows"]
+    read = verify(signed(claims(roomConfig=config, kindDetails=details)), KEYS)
+    chosen = read.room_config
+    assert (chosen.empty_timeout, chosen.departure_timeout, chosen.max_participants) == (77, 33, 2)
+    assert chosen.metadata == "m"
+    assert read.kind_details == (0, 2, 1)
+    assert verify(signed(claims(kindDetails="cloudAgent")), KEYS).kind_details == ()
+    for wrong in ({"emptyTimeout": -1}, {"maxParticipants": "many"}, "text", [1]):
+        with pytest.raises(AuthError, match="roomConfig"):
+            verify(signed(claims(roomConfig=wrong)), KEYS)
+
+
 @pytest.mark.parametrize(
     ("token", "why"),
     [

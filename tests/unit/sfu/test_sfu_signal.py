@@ -91,6 +91,19 @@ def test_a_client_without_protobuf_uses_the_query():
     assert parse_hello({}).auto_subscribe
 
 
+def test_the_older_form_brings_attributes_in_the_query():
+    def parsed(text):
+        return parse_hello({"attributes": base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")}).attributes
+
+    assert parsed('{"a": "1", "é": 2}') == {"a": "1", "é": "2"}
+    assert parse_hello({"attributes": ""}).attributes == {}
+    for wrong in ("[]", "{", "1", '{"a": "\\ud800"}', "[" * 5000):
+        with pytest.raises(DecodeError, match="attributes"):
+            parsed(wrong)
+    with pytest.raises(DecodeError, match="base64"):
+        parse_hello({"attributes": "!"})
+
+
 def test_the_older_form_says_in_the_query_what_the_client_can():
     query = {
         "sdk": "python",
