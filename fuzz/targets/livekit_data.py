@@ -38,6 +38,9 @@ def run(data: bytes) -> None:
     if not how & 3:
         check(not receivers and not routed, "routed without permission")
         return
+    if given.WhichOneof("value") in {"speaker", "metrics", "transcription"}:  # not a client's to send
+        check(not receivers and not routed, "passed on a claim")
+        return
     check(stamped.sequence == given.sequence, "another number")
     packet = models.DataPacket.FromString(routed)
     check(packet.participant_sid == "PA_sender" and packet.participant_identity == "ada", "not stamped")
