@@ -30,7 +30,9 @@ NOT_OF_NOISE = {
     "sctp: heartbeat-ack-unasked",
     "media: late",
     "media: full",
-    # Not datagrams: blocks of a report that was taken, and that claim what cannot be (a mutated packet is still RTCP).
+    # Not datagrams: what a report that was taken claims and cannot be (a mutated packet is still RTCP).
+    "rtp: feedback-unsent",
+    "rtp: nack-excess",
     "rtp: report-early",
     "rtp: report-old",
     "rtp: report-runaway",
