@@ -2,10 +2,11 @@
 
 A composer. It holds the signalling half (:mod:`pystack.peer.signaling`), the session (``pystack.session``) and its
 path (``pystack.aio``), and passes between them what each has to say. It owns no task: everything happens inside a call
-of the application, a datagram, or the one timer.
+of the application, a datagram, or a timer.
 
 Ending (rule L9): there is one exit, :meth:`PeerConnection._terminate`, and every way to end leads there: ``close()``
-after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshake, an operation that hangs.
+after a bounded farewell, ``abort()`` at once, the peer's end, a failed handshake, a path that is gone for good, an
+operation that hangs.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from pystack.peer.events import PeerEvent
 from pystack.peer.local import describe_local
 from pystack.peer.negotiation import Operations
 from pystack.peer.outward import EventHub, EventIterator
+from pystack.peer.patience import Patience
 from pystack.peer.progress import missing_step, standing
 from pystack.peer.rtcp import RtcpPort
 from pystack.peer.sender import RtpSender
@@ -165,7 +167,7 @@ class PeerConnection:
         self._wants_data = False
         self._state: ConnectionState = "new"
         self._ice_state: IceState = "new"
-        self._giving_up: asyncio.TimerHandle | None = None
+        self._patience = Patience(configuration.failed_timeout, self._loop, self._give_up)
         self._connected = Awaited()
         self._gathered = Awaited()
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -699,8 +701,7 @@ class PeerConnection:
         if self._debug is not None:
             self._debug.note(self._driver.now(), "stats", json.dumps(self.get_stats(), indent=2))
         self.reason = reason
-        if self._giving_up is not None:
-            self._giving_up.cancel()
+        self._patience.follow("closed")
         # The transport first, then what waits: whatever one of them does, each of the others is ended too (AC1.2, 1.4).
         for end in (
             lambda: self._say_farewell(reason),
@@ -805,18 +806,9 @@ class PeerConnection:
         if state in {self._state, "closed"}:
             return
         self._state = state
-        self._watch_failed()
+        self._patience.follow(state)
         self._connected.ring()
         self._emit(told.ConnectionStateChanged(state))
-
-    def _watch_failed(self) -> None:
-        """An ICE restart can bring a failed connection back, but whoever waits must not wait for one for ever."""
-        if self._giving_up is not None:
-            self._giving_up.cancel()
-            self._giving_up = None
-        patience = self._configuration.failed_timeout
-        if self._state == "failed" and patience is not None:
-            self._giving_up = self._loop.call_later(patience, self._give_up)
 
     def _give_up(self) -> None:
         self._terminate(self._failure())
