@@ -1,4 +1,4 @@
-"""What runs beside what under ``pytest -n 3 --dist loadgroup``: three kinds of tests, each in a process of its own.
+"""What runs beside what under ``pytest -n 3``: three kinds of tests, each in a process of its own.
 
 Tests with real sockets, browsers and SDKs spend most of their time waiting, and must not disturb each other, so they
 stay in one process, one after the other. Tests without I/O and mutants use the processor, and mind nothing: they give
@@ -8,6 +8,7 @@ way to the others. Without xdist nothing of this takes place, and all tests run 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,16 @@ def group(nodeid: str) -> str:
     return "mutants" if nodeid.startswith(MUTANTS) else "real"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(group(item.nodeid)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process one kind; marks of ``--dist loadgroup`` would do, but not with every version of pytest."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByKind(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return ByKind(config, log)
 
 
 _GAVE_WAY = pytest.StashKey[bool]()
