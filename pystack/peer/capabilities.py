@@ -6,14 +6,12 @@ Looked at when a configuration is made; what is wrong would else come to light i
 from __future__ import annotations
 
 from types import UnionType
-from typing import Final
 
 from pystack.errors import InvalidArgument
+from pystack.sdp.attributes.codecs import TAKEN_FOR_RTCP
 from pystack.sdp.jsep import CodecCapability, ExtensionCapability
 
 __all__ = ["check_codecs", "check_extensions", "check_instance", "check_part"]
-
-_TAKEN_FOR_RTCP: Final = range(64, 96)
 
 
 def check_instance(what: str, value: object, kind: type | UnionType, right: str) -> None:
@@ -53,7 +51,7 @@ def check_codecs(what: str, codecs: object) -> None:
                 continue
             if not isinstance(number, int) or not 0 <= number <= 127:
                 raise InvalidArgument(f"{what}: {field} of {codec.name} is 0 to 127, not {number!r:.80}")
-            if number in _TAKEN_FOR_RTCP:
+            if number in TAKEN_FOR_RTCP:
                 raise InvalidArgument(
                     f"{what}: {field} {number} of {codec.name} would be taken for RTCP; choose 96 to 127, or 35 to 63"
                 )

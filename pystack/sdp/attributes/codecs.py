@@ -10,7 +10,15 @@ import attrs
 from pystack.errors import DecodeError
 from pystack.sdp.attributes.numbers import number
 
-__all__ = ["STATIC_FORMATS", "Fmtp", "RtcpFeedback", "RtpMap", "format_parameters", "parse_parameters"]
+__all__ = [
+    "STATIC_FORMATS",
+    "TAKEN_FOR_RTCP",
+    "Fmtp",
+    "RtcpFeedback",
+    "RtpMap",
+    "format_parameters",
+    "parse_parameters",
+]
 
 
 @attrs.frozen
@@ -42,6 +50,9 @@ class RtpMap:
         channels = f"/{self.channels}" if self.channels != 1 else ""
         return f"{self.payload_type} {self.name}/{self.clock_rate}{channels}"
 
+
+TAKEN_FOR_RTCP: Final = range(64, 96)
+"""Payload types that, with the marker bit, look like RTCP packet types (RFC 5761 section 4)."""
 
 STATIC_FORMATS: Final[Mapping[int, RtpMap]] = {
     0: RtpMap(0, "PCMU", 8000),

@@ -16,7 +16,7 @@ import attrs
 
 from pystack.base import revise
 from pystack.errors import DecodeError, InvalidArgument
-from pystack.sdp.attributes.codecs import STATIC_FORMATS, Fmtp, RtcpFeedback, RtpMap, parse_parameters
+from pystack.sdp.attributes.codecs import STATIC_FORMATS, TAKEN_FOR_RTCP, Fmtp, RtcpFeedback, RtpMap, parse_parameters
 from pystack.sdp.attributes.direction import direction_of, sends
 from pystack.sdp.attributes.dtls import HASH_SIZES, Fingerprint, Setup, parse_setup, parse_tls_id
 from pystack.sdp.attributes.extensions import ExtMap
@@ -43,8 +43,6 @@ T = TypeVar("T")
 
 _MEDIA_PROTOCOLS: Final = ("RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF")
 _DATA_PROTOCOLS: Final = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP")
-_RTCP_RANGE: Final = range(64, 96)
-"""Payload types that, with the marker bit, look like RTCP packet types (RFC 5761 section 4)."""
 _MAX_RIDS: Final = 16
 """Layers of one section that are looked at; the RTP layer keeps state for each."""
 
@@ -206,7 +204,7 @@ def _read_codecs(section: MediaSection) -> tuple[AgreedCodec, ...]:
         if name.isascii() and name.isdigit() and len(name) <= 3 and int(name) in maps
     ]
     for payload_type in listed:
-        if section.port and payload_type in _RTCP_RANGE:
+        if section.port and payload_type in TAKEN_FOR_RTCP:
             raise InvalidArgument(
                 f"line {section.number}: payload type {payload_type} cannot be told from RTCP; take one of 96 to 127"
             )
