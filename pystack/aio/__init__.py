@@ -4,7 +4,7 @@ The only place in ``pystack`` that opens a socket. :mod:`pystack.peer` is built 
 :class:`UdpMux` directly.
 """
 
-from pystack.aio.accepting import USED_UP, Listener, used_up
+from pystack.aio.accepting import USED_UP, Listener, listening_socket, used_up
 from pystack.aio.clock import clock_of, wall_offset
 from pystack.aio.debug import Debug, DebugOptions, TappedPath, debug_options
 from pystack.aio.driver import Driver
@@ -45,6 +45,7 @@ __all__ = [
     "Waiters",
     "clock_of",
     "debug_options",
+    "listening_socket",
     "used_up",
     "wall_offset",
 ]

@@ -14,19 +14,20 @@ import asyncio
 import errno
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from pystack.aio.clock import clock_of
 
 if sys.platform != "win32":  # where there is no such limit
     import resource
 
-__all__ = ["USED_UP", "Listener", "descriptor_limit", "used_up"]
+__all__ = ["USED_UP", "Listener", "descriptor_limit", "listening_socket", "used_up"]
 
 USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Error numbers that say that the system has nothing left for another socket."""
+_BACKLOG: Final = 128
 _RETRY: Final = 1.0
 _SPARE: Final = 16
 """Descriptors that are left to the rest of the process; a quarter of them where there are few."""
@@ -48,6 +49,35 @@ def used_up() -> str:
         f"the limit of open files is used up ({descriptor_limit()}): raise it with 'ulimit -n', "
         "LimitNOFILE= of systemd or --ulimit nofile= of a container"
     )
+
+
+def listening_socket(
+    family: int, address: tuple[Any, ...], options: Iterable[tuple[int, int, int]] = ()
+) -> socket.socket:
+    """Make a non-blocking socket that is bound to one address of this machine and listens.
+
+    Args:
+        family: ``AF_INET`` or ``AF_INET6``.
+        address: as the socket module has it for the family.
+        options: more socket options, ``(level, name, value)``, which its connections inherit.
+
+    Raises:
+        OSError: as the system says it; nothing is open then.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections in TIME_WAIT hold no port
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        for level, name, value in options:
+            sock.setsockopt(level, name, value)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class Listener:

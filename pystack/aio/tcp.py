@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from pystack.aio.accepting import Listener
+from pystack.aio.accepting import Listener, listening_socket
 from pystack.aio.clock import clock_of
 from pystack.ice import Deframer, Path, frame
 from pystack.ice.stun import is_stun
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TcpOptions", "TcpPort", "bind_tcp"]
 
-_BACKLOG: Final = 128
 _READ: Final = 8192
 _HELLO: Final = 16  # frames, empty ones included, that a connection may bring at once while no session has claimed it
 _ANSWERS: Final = 4096  # bytes of answers to checks that may wait behind data: a busy connection must not look dead
@@ -72,23 +71,15 @@ def bind_tcp(host: str, port: int) -> socket.socket:
         OSError: the address is not ours, or the port is taken; the message names the next step.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections in TIME_WAIT hold no port
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
+        return listening_socket(family, (host, port))
     except OSError as error:
-        sock.close()
         where = f"TCP port {port} on {host}"
         if error.errno == errno.EADDRINUSE:
             text = f"{where} is in use: stop its owner (ss -tlpn 'sport = :{port}' names it) or choose another (0: any)"
         else:
             text = f"{where} cannot be bound: {error.strerror}"
         raise OSError(error.errno, text) from error
-    return sock
 
 
 class TcpPort:

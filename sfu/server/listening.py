@@ -15,14 +15,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from pystack.aio import Listener
+from pystack.aio import Listener, listening_socket
 
 if sys.platform != "win32":  # where there is no such limit
     import resource
 
 __all__ = ["listen", "raise_descriptor_limit"]
 
-_BACKLOG: Final = 128
 _USER_TIMEOUT: Final = 18
 """linux/tcp.h; the milliseconds that sent bytes may wait for their reader."""
 _SLOW_READER: Final = 30_000
@@ -37,11 +36,12 @@ async def listen(host: str, port: int, factory: Callable[[], asyncio.BaseProtoco
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    options = ((socket.IPPROTO_TCP, _USER_TIMEOUT, _SLOW_READER),) if sys.platform == "linux" else ()
     sockets: list[socket.socket] = []
     refused: OSError | None = None
     for family, _, _, _, address in dict.fromkeys(found):
         try:
-            sockets.append(_bind(family, address))
+            sockets.append(listening_socket(family, address, options))
         except OSError as error:
             refused = error
             if error.errno not in _NOT_HERE:  # a name may stand for more addresses than the machine has
@@ -51,23 +51,6 @@ async def listen(host: str, port: int, factory: Callable[[], asyncio.BaseProtoco
             each.close()
         raise refused
     return {each.getsockname()[:2]: Listener(each, factory, f"HTTP, port {each.getsockname()[1]}") for each in sockets}
-
-
-def _bind(family: int, address: object) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections in TIME_WAIT hold no port
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if sys.platform == "linux":
-            sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, _SLOW_READER)  # connections inherit it
-        sock.bind(address)  # type: ignore[arg-type]
-        sock.listen(_BACKLOG)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def raise_descriptor_limit() -> None:
